@@ -1,0 +1,237 @@
+/**
+ * The port: everything the tools ask of a database, and nothing of any product. Each database folder implements
+ * {@link Database} once and describes itself by one {@link DatabaseKind}; tools, results, limits and transports never
+ * learn which one they serve.
+ */
+
+/** One statement and its positional parameters, as the caller gave them. */
+export interface Statement {
+  /** Exactly one statement in the database's own dialect, at most 100 kB. */
+  readonly sql: string;
+  /** Values for `$1…` (PostgreSQL) or `?` (MySQL, MariaDB), in order. */
+  readonly params: readonly Parameter[];
+}
+
+/** A parameter as JSON can carry it; objects and arrays are sent as JSON text unless the database has arrays. */
+export type Parameter = string | number | boolean | null | readonly unknown[] | { readonly [key: string]: unknown };
+
+/** What every call brings: when the signal fires, the statement stops on the server, and only ours. */
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+/** Bounds of one read, enforced while it streams. */
+export interface ReadOptions extends CallOptions {
+  /** The sink's row limit. The database asks the server for one row more than this, so that truncation is proved. */
+  readonly maxRows: number;
+  /** Server-side statement timeout in milliseconds. */
+  readonly timeoutMs: number;
+  /** Bytes from the wire after which the connection is cut, whatever a single row holds. */
+  readonly maxWireBytes: number;
+}
+
+/**
+ * How a column's text becomes JSON: `integer` is a number while JavaScript keeps it exact, else a string; `decimal`
+ * stays a string; `float` is a number unless NaN or infinite; `boolean` arrives as `true` or `false`; `json` is embedded
+ * as it is; `bytes` arrive as a Uint8Array and leave as base64 with their length; `text` is everything else, verbatim.
+ */
+export type CellForm = "integer" | "decimal" | "float" | "boolean" | "json" | "bytes" | "text";
+
+/** A result column: its label and the database's own name of its type, such as `numeric(10,2)` or `bigint unsigned`. */
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly form: CellForm;
+}
+
+/** A value as the database wrote it; null is SQL NULL. Bytes only in columns of the form `bytes`. */
+export type Cell = string | Uint8Array | null;
+
+/** Where a read delivers. `columns` comes once, before any row, also for an empty result. */
+export interface RowSink {
+  columns(columns: readonly Column[]): void;
+  /** Takes one row; false means enough: the database stops the statement on the server and resolves. */
+  row(cells: readonly Cell[]): boolean;
+}
+
+/** A result held open on the server in one snapshot. */
+export interface RowCursor extends AsyncDisposable {
+  readonly columns: readonly Column[];
+  /** The next rows, at most `count`; fewer only at the end. @throws CodedError `connection_lost`, `timeout`, `cancelled` */
+  fetch(count: number, options: CallOptions): Promise<readonly (readonly Cell[])[]>;
+}
+
+/** What a connection looks like from here; the text of `check_connection`. */
+export interface ConnectionReport {
+  /** Round trip of `SELECT 1` on an open connection, in milliseconds. */
+  readonly roundTripMs: number;
+  /** The product as the server names it, such as `PostgreSQL` or `MariaDB`. */
+  readonly server: string;
+  readonly version: string;
+  readonly database: string;
+  readonly user: string;
+  /** Protocol version such as `TLSv1.3`, or false for a plain connection. */
+  readonly tls: string | false;
+  /** What the self-audit found, a sentence each: superuser, FILE privilege, no TLS to a remote host, … */
+  readonly warnings: readonly string[];
+}
+
+/** What can be searched for. */
+export type ObjectType = "schema" | "table" | "view" | "column" | "index" | "function";
+
+/** A search over the catalogue. */
+export interface ObjectSearch {
+  /** Case-insensitive; `%`, `_`, `*` and `?` are wildcards, without any the text matches anywhere in the name. */
+  readonly pattern?: string | undefined;
+  readonly kind?: ObjectType | undefined;
+  readonly schema?: string | undefined;
+  /** At most this many objects, tables first, then by name. */
+  readonly limit: number;
+}
+
+/** An object found. `table` is set for columns and indexes. */
+export interface FoundObject {
+  readonly kind: ObjectType;
+  readonly schema: string;
+  readonly name: string;
+  readonly table?: string | undefined;
+  /** A column's type, an index's definition, a function's arguments and result. */
+  readonly definition?: string | undefined;
+  /** The planner's row estimate of a table; absent where the database has none. */
+  readonly rowEstimate?: number | undefined;
+  readonly comment?: string | undefined;
+}
+
+/** A table by its schema (the default one when absent) and name, unquoted. */
+export interface TableName {
+  readonly schema?: string | undefined;
+  readonly name: string;
+}
+
+/** One column as `describe_table` shows it. */
+export interface ColumnDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly nullable: boolean;
+  /** The default or generation expression, in the database's words. */
+  readonly default?: string | undefined;
+  /** The values of an enum (or SET) type, in order. */
+  readonly values?: readonly string[] | undefined;
+  readonly comment?: string | undefined;
+}
+
+/** A foreign key, from whichever side it is seen. */
+export interface ForeignKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly schema: string;
+  readonly table: string;
+  readonly referencedColumns: readonly string[];
+  /** Such as `ON DELETE CASCADE`; absent for the default. */
+  readonly actions?: string | undefined;
+}
+
+/** Everything about one table or view that helps writing SQL against it. */
+export interface TableDescription {
+  readonly schema: string;
+  readonly name: string;
+  /** `table`, `view`, `materialized view`, `partitioned table`, `foreign table`, … */
+  readonly kind: string;
+  readonly comment?: string | undefined;
+  readonly rowEstimate?: number | undefined;
+  /** Data plus indexes, in bytes. */
+  readonly sizeBytes?: number | undefined;
+  readonly columns: readonly ColumnDescription[];
+  readonly primaryKey?: readonly string[] | undefined;
+  /** Definitions of the unique and check constraints, in the database's words. */
+  readonly constraints: readonly string[];
+  readonly indexes: readonly { readonly name: string; readonly definition: string }[];
+  /** This table's own references to others. */
+  readonly references: readonly ForeignKey[];
+  /** Other tables' references to this one; `schema` and `table` name the other side. */
+  readonly referencedBy: readonly ForeignKey[];
+  /** The query of a view. */
+  readonly viewDefinition?: string | undefined;
+}
+
+/** The catalogue: what exists and what it looks like. */
+export interface Catalog {
+  schemas(options: CallOptions): Promise<readonly string[]>;
+  search(search: ObjectSearch, options: CallOptions): Promise<readonly FoundObject[]>;
+  /** @throws CodedError `table_not_found` */
+  describe(table: TableName, options: CallOptions): Promise<TableDescription>;
+}
+
+/** A plan: the database's own text and what stands out in it. */
+export interface Explanation {
+  readonly plan: string;
+  /** A sentence each, such as `Sequential scan over orders (about 5,000,000 rows); an index on customer_id would help.` */
+  readonly findings: readonly string[];
+}
+
+/** An open source: a pool of connections and what can be asked through it. Connects on first use. */
+export interface Database extends AsyncDisposable {
+  readonly catalog: Catalog;
+  /** @throws CodedError `connection_failed`, `authentication_failed`, `database_not_found` and the like */
+  check(options: CallOptions): Promise<ConnectionReport>;
+  /**
+   * Runs one read statement in a fresh read-only transaction on a session that is read-only by itself.
+   * @throws CodedError with the catalogue's codes; `sqlstate` or `errno` where the server gave one
+   */
+  read(statement: Statement, sink: RowSink, options: ReadOptions): Promise<void>;
+  /** Opens a result in one snapshot that stays on the server until it is disposed. */
+  openCursor(statement: Statement, options: ReadOptions): Promise<RowCursor>;
+  explain(statement: Statement, options: ReadOptions & { readonly analyze: boolean }): Promise<Explanation>;
+}
+
+/** What a source needs to be opened, already parsed and checked; only its own database understands the rest. */
+export interface SourceConfig {
+  /** The database the URL names; the source's default name. */
+  readonly database: string;
+  /** `user@host:port/database`, for logs and errors: never a secret. */
+  readonly label: string;
+}
+
+/** Settings of a source that are the same on every database. */
+export interface DatabaseOptions {
+  /** Connections at most, cursors included. */
+  readonly poolSize: number;
+  /** Milliseconds to wait for a connection to be made or to become free. */
+  readonly connectTimeoutMs: number;
+  /** Schemas the model may see; all when absent. */
+  readonly schemas?: readonly string[] | undefined;
+  /** For what happens outside any call: a connection lost while idle, a reconnect. */
+  readonly log: DatabaseLog;
+}
+
+/** The part of the host's log a database needs. */
+export interface DatabaseLog {
+  debug(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** A database product as the suite sees it: how its sources are configured and opened. */
+export interface DatabaseKind<Config extends SourceConfig = SourceConfig> {
+  /** Short name, such as `postgres`. */
+  readonly name: string;
+  /** As people write it, such as `PostgreSQL`. */
+  readonly title: string;
+  /** The command, such as `mcp-postgres`. */
+  readonly command: string;
+  readonly version: string;
+  /** An example URL for help texts and error hints. */
+  readonly exampleUrl: string;
+  /** One line for the query tool's description: the dialect and its parameter marks, such as `PostgreSQL; $1, $2`. */
+  readonly dialect: string;
+  /**
+   * A source from its URL, the environment filling what the URL leaves out. Unknown URL options are errors.
+   * @throws CodedError `url_invalid` naming the part and the remedy, never echoing the URL
+   */
+  parseSource(url: string, environment: Readonly<Record<string, string | undefined>>): Config;
+  /** A source from the environment alone (`DATABASE_URL`, `PG*`, `MYSQL_*`), undefined when it names none. */
+  sourceFromEnvironment(environment: Readonly<Record<string, string | undefined>>): Config | undefined;
+  /** A pool that connects on first use; never throws for an unreachable server. */
+  open(config: Config, options: DatabaseOptions): Database;
+  /** A private throw-away server with the sample shop, where the machine allows it; its URL until disposed. */
+  startDemo?(options: CallOptions & { readonly log: DatabaseLog }): Promise<AsyncDisposable & { readonly url: string }>;
+}
