@@ -12,16 +12,20 @@ function bundle(folder: string, entry: string[]): Options {
     dts: false,
     sourcemap: false,
     splitting: true,
-    clean: true,
     noExternal: [/^@database-interface\//],
     skipNodeModulesBundle: true,
   };
 }
 
-export default defineConfig([
+const packages = [
   bundle("mcp-core", ["host/index", "sql/index", "sample/index", "testing/index"]),
   bundle("mcp-postgres", ["index", "bin"]),
   bundle("mcp-mysql", ["index", "bin"]),
   bundle("mcp-gateway", ["index", "bin"]),
   bundle("agent", ["index", "bin"]),
-]);
+];
+
+/** `PACKAGES=mcp-core,agent npm run build:js` builds only those. */
+const chosen = process.env.PACKAGES?.split(",");
+
+export default defineConfig(packages.filter(({ name }) => chosen?.includes(name ?? "") ?? true));

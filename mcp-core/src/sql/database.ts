@@ -200,6 +200,8 @@ export interface DatabaseOptions {
   readonly connectTimeoutMs: number;
   /** Schemas the model may see; all when absent. */
   readonly schemas?: readonly string[] | undefined;
+  /** Asked for the password at every new connection when set (`--password-command`, rotating tokens). */
+  readonly password?: (() => Promise<string>) | undefined;
   /** For what happens outside any call: a connection lost while idle, a reconnect. */
   readonly log: DatabaseLog;
 }

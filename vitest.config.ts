@@ -1,0 +1,23 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const core = (room: string) => fileURLToPath(new URL(`./mcp-core/src/${room}/index.ts`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      "@database-interface/mcp-core/host": core("host"),
+      "@database-interface/mcp-core/sql": core("sql"),
+      "@database-interface/mcp-core/sample": core("sample"),
+      "@database-interface/mcp-core/testing": core("testing"),
+    },
+  },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    globalSetup: ["tests/support/global-setup.ts"],
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+  },
+});
