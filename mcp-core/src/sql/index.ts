@@ -1,0 +1,28 @@
+/** The face of the SQL room: what a database folder needs to become a server. */
+export type {
+  CallOptions,
+  Catalog,
+  Cell,
+  CellForm,
+  Column,
+  ColumnDescription,
+  ConnectionReport,
+  Database,
+  DatabaseKind,
+  DatabaseLog,
+  DatabaseOptions,
+  Explanation,
+  ForeignKey,
+  FoundObject,
+  ObjectSearch,
+  ObjectType,
+  Parameter,
+  ReadOptions,
+  RowCursor,
+  RowSink,
+  SourceConfig,
+  Statement,
+  TableDescription,
+  TableName,
+} from "./database.js";
+export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";
