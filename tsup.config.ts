@@ -19,8 +19,8 @@ function bundle(folder: string, entry: string[]): Options {
 
 const packages = [
   bundle("mcp-core", ["host/index", "sql/index", "sample/index", "testing/index"]),
-  bundle("mcp-postgres", ["index", "bin"]),
-  bundle("mcp-mysql", ["index", "bin"]),
+  bundle("mcp-postgres", ["index", "bin", "instance", "instance-binaries"]),
+  bundle("mcp-mysql", ["index", "bin", "instance", "instance-binaries"]),
   bundle("mcp-gateway", ["index", "bin"]),
   bundle("agent", ["index", "bin"]),
 ];

@@ -1,6 +1,9 @@
-/** Makes the services' URLs known to every test process before the first test runs. */
-export function setup(): void {
-  process.env.TEST_POSTGRES_URL ??= "postgres://postgres@127.0.0.1:5432/postgres";
-  process.env.TEST_MYSQL_URL ??= "mysql://root@127.0.0.1:3306/test";
-  process.env.TEST_REDIS_URL ??= "redis://127.0.0.1:6379";
+/** Makes the services' URLs known to every test process before the first test runs; what it had to start, it stops. */
+import { openServices } from "../../bin/services.mjs";
+
+export async function setup(): Promise<() => Promise<void>> {
+  const services = await openServices();
+  return async () => {
+    await services[Symbol.asyncDispose]();
+  };
 }

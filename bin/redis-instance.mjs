@@ -1,0 +1,56 @@
+/** A private, throw-away Redis without persistence, on a loopback port of the system's choice. */
+import { randomBytes } from "node:crypto";
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * @param {AbortSignal} signal
+ * @param {{ root: string, environment: Record<string, string> }} [unpacked] where packages were unpacked
+ * @returns {Promise<AsyncDisposable & { url: string }>}
+ */
+export async function startRedis(signal, unpacked) {
+  /** @type {typeof import("../mcp-core/src/sample/index.js")} */
+  const core = await import(new URL("../mcp-core/dist/sample/index.js", import.meta.url).href);
+  const command = findProgram(unpacked?.root);
+  const account = core.serverAccount();
+  const folder = await core.openPrivateFolder(account);
+  const password = randomBytes(18).toString("base64url");
+  try {
+    const server = await core.startPrivateServer({
+      command,
+      args: (port) => ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--requirepass", password],
+      environment: { PATH: process.env.PATH ?? "/usr/bin:/bin", ...unpacked?.environment },
+      account,
+      folder,
+      ready: /Ready to accept connections/,
+      stopSignal: "KILL",
+      signal,
+    });
+    return {
+      url: `redis://:${password}@127.0.0.1:${server.port}`,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** @param {string | undefined} root */
+function findProgram(root) {
+  const folders = root === undefined ? (process.env.PATH ?? "").split(":") : [join(root, "usr/bin")];
+  for (const folder of folders) {
+    for (const name of ["redis-server", "valkey-server"]) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  throw new Error("redis-server is not in PATH.");
+}
