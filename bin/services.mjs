@@ -69,7 +69,8 @@ const services = [
       ["installed programs", (signal) => startMysql(signal)],
       [
         "Debian packages",
-        async (signal) => startMysql(signal, (await openDebianPrograms(["mariadb-server-core"], signal)).root),
+        async (signal) =>
+          startMysql(signal, (await openDebianPrograms(["mariadb-server-core", "mariadb-client-core"], signal)).root),
       ],
     ],
     remedy: "Install MariaDB (Debian: apt-get install mariadb-server-core), or set TEST_MYSQL_URL to a server's root.",

@@ -41,6 +41,7 @@ export async function runProgram(command: string, args: readonly string[], optio
   options.signal.removeEventListener("abort", kill);
   if (failure === undefined) return stdout;
   if (options.signal.aborted) throw new CodedError("cancelled", `${command} was cancelled.`);
-  const words = (stderr || stdout).trim().split("\n").slice(-4).join(" | ");
+  const lines = (stderr || stdout).split("\n").filter((line) => line.trim() !== "");
+  const words = (lines.find((line) => /error|fatal/i.test(line)) ?? lines.slice(-4).join(" | ")).trim();
   throw new CodedError("demo_unavailable", `${command} failed (${failure}): ${words || "it said nothing"}`);
 }
