@@ -1,0 +1,57 @@
+/** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
+import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
+import { ask } from "./query.js";
+import type { Source } from "./read.js";
+import type { Session } from "./session.js";
+
+const identitySql = `
+  SELECT pg_catalog.split_part(pg_catalog.version(), ' ', 1), pg_catalog.current_setting('server_version'),
+    pg_catalog.current_database(), current_user, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
+    pg_catalog.current_setting('default_transaction_read_only')
+  FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user`;
+
+const membershipSql = `
+  SELECT r.rolname FROM pg_catalog.pg_roles AS r
+  WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_signal_backend',
+      'pg_write_all_data', 'pg_maintain', 'pg_checkpoint', 'pg_use_reserved_connections', 'pg_create_subscription')
+    AND pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER')
+  ORDER BY r.rolname`;
+
+/** @see Database.check */
+export async function check(source: Source, options: CallOptions): Promise<ConnectionReport> {
+  let session: Session | undefined;
+  const [identity, memberships] = await ask(source, [{ sql: identitySql }, { sql: membershipSql }], options, (used) => {
+    session = used;
+  });
+  // A second call, since the first may have had to connect.
+  const startedAt = performance.now();
+  await ask(source, [{ sql: "SELECT 1" }], options);
+  const roundTripMs = Math.round((performance.now() - startedAt) * 100) / 100;
+
+  const [server, version, database, user, isSuper, bypasses, replicates, creates, isReadOnly] = identity?.[0] ?? [];
+  const isTrue = (value: string | null | undefined) => value === "t";
+  const host = session?.endpoint.host ?? "";
+  const tls = session?.tls ?? false;
+  const warnings = [
+    isTrue(isSuper) && "The user is a superuser: a role with only SELECT on what is needed is safer.",
+    isTrue(bypasses) && !isTrue(isSuper) && "The user bypasses row-level security.",
+    isTrue(replicates) && !isTrue(isSuper) && "The user may start replication.",
+    isTrue(creates) && !isTrue(isSuper) && "The user may create roles.",
+    ...(isTrue(isSuper) ? [] : (memberships ?? []).map(([name]) => `The user is a member of ${name}.`)),
+    tls === false && !isLocal(host) && "The connection to a remote host is not encrypted: use sslmode=verify-full.",
+    isReadOnly !== "on" &&
+      "The session has no read-only default (a transaction pooler?): only each call's own transaction is read-only.",
+  ];
+  return {
+    roundTripMs,
+    server: server ?? "PostgreSQL",
+    version: version ?? "",
+    database: database ?? "",
+    user: user ?? "",
+    tls,
+    warnings: warnings.filter((warning) => warning !== false),
+  };
+}
+
+const isLocal = (host: string): boolean =>
+  host.startsWith("/") || host === "localhost" || host === "::1" || host.startsWith("127.");

@@ -1,0 +1,29 @@
+/** An open source: a pool and what can be asked through it. Wires the rooms of this folder; decides nothing itself. */
+import type { Database, DatabaseOptions } from "@database-interface/mcp-core/sql";
+import { createCatalog } from "./catalog.js";
+import { check } from "./check.js";
+import type { PostgresConfig } from "./config.js";
+import { createConnector } from "./connect.js";
+import { openCursor } from "./cursor.js";
+import { explain } from "./explain.js";
+import { createPool } from "./pool.js";
+import { read, type Source } from "./read.js";
+
+/** A pool that connects on first use; never throws for an unreachable server. */
+export function openDatabase(config: PostgresConfig, options: DatabaseOptions): Database {
+  const pool = createPool({
+    size: options.poolSize,
+    waitMs: options.connectTimeoutMs,
+    connect: createConnector(config, options),
+    log: options.log,
+  });
+  const source: Source = { pool, tls: config.tls, typeNames: new Map() };
+  return {
+    catalog: createCatalog(source, options.schemas),
+    check: (callOptions) => check(source, callOptions),
+    read: (statement, sink, readOptions) => read(source, statement, sink, readOptions),
+    openCursor: (statement, readOptions) => openCursor(source, statement, readOptions),
+    explain: (statement, explainOptions) => explain(source, statement, explainOptions),
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+}

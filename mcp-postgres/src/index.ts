@@ -1,0 +1,2 @@
+/** PostgreSQL as the suite sees it. */
+export { postgresKind } from "./kind.js";

@@ -1,0 +1,20 @@
+/** What PostgreSQL is called, how its sources are written, and how they are opened. */
+import type { DatabaseKind } from "@database-interface/mcp-core/sql";
+import manifest from "../package.json" with { type: "json" };
+import { type PostgresConfig, parseSource, sourceFromEnvironment } from "./config.js";
+import { openDatabase } from "./database.js";
+import { startDemo } from "./demo.js";
+
+/** PostgreSQL 12 to 18. */
+export const postgresKind: DatabaseKind<PostgresConfig> = Object.freeze({
+  name: "postgres",
+  title: "PostgreSQL",
+  command: "mcp-postgres",
+  version: manifest.version,
+  exampleUrl: "postgres://user@localhost:5432/database",
+  dialect: "PostgreSQL; $1, $2",
+  parseSource,
+  sourceFromEnvironment,
+  open: openDatabase,
+  startDemo,
+});
