@@ -2,6 +2,7 @@
  * Things that take seconds to build and are built once per machine: server binaries made reachable, data folders
  * already filled. A finished thing appears by one rename; two builders wait for each other.
  */
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import {
   access,
@@ -90,7 +91,7 @@ const exists = (path: string): Promise<boolean> =>
 
 /** A file holding the builder's process id, made in one step, so that it is never seen half written. */
 async function acquireLock(path: string, signal: AbortSignal): Promise<AsyncDisposable> {
-  const own = `${path}.${process.pid}.${Math.trunc(performance.now() * 1000)}`;
+  const own = `${path}.${randomUUID()}`;
   await writeFile(own, String(process.pid));
   try {
     for (;;) {
