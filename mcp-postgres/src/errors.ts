@@ -32,7 +32,8 @@ export function sqlstateOf(thrown: unknown): string | undefined {
 
 /** An error while connecting. */
 export function toConnectError(thrown: unknown, { label }: SourceConfig): CodedError {
-  if (thrown instanceof CodedError) return thrown;
+  const isBroken = thrown instanceof CodedError && thrown.code === "connection_lost";
+  if (thrown instanceof CodedError && !isBroken) return thrown;
   const error = toServerError(thrown);
   if (error === undefined) {
     return new CodedError("connection_failed", `The connection to ${label} broke while it was made.`, {

@@ -6,7 +6,7 @@ import { scanStatement } from "./scan.js";
 
 /** A statement that may run. */
 export interface Approved {
-  /** The one statement, without what follows its end. */
+  /** The one statement and its comments, each character where the caller had it; semicolons around it are blank. */
   readonly sql: string;
   /** True for SELECT, VALUES, TABLE and WITH: it can stand in a subquery, or be opened as a cursor. */
   readonly isSelect: boolean;
@@ -48,7 +48,9 @@ export async function approve(_source: Source, { sql, params }: Statement, _opti
     );
   }
   const isSelect = selecting.has(shape.keyword) && shape.isClosed;
-  return { sql: sql.slice(0, shape.end), isSelect, keyword: shape.keyword };
+  const blank = (text: string) => text.replaceAll(";", " ");
+  const bare = blank(sql.slice(0, shape.start)) + sql.slice(shape.start, shape.end) + blank(sql.slice(shape.end));
+  return { sql: bare, isSelect, keyword: shape.keyword };
 }
 
 function refused(keyword: string): CodedError {

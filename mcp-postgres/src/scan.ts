@@ -9,6 +9,8 @@ export interface StatementShape {
   readonly keyword: string;
   /** How many statements hold more than comments. */
   readonly statements: number;
+  /** The first statement's first character. */
+  readonly start: number;
   /** The first statement's last character, exclusive: before its semicolon and trailing comments. */
   readonly end: number;
   /** The highest `$n`; 0 for none. */
@@ -34,6 +36,7 @@ export function scanStatement(sql: string): StatementShape {
   let isClosed = true;
   let keyword = "";
   let statements = 0;
+  let start = 0;
   let end = 0;
   let parameters = 0;
   let isFresh = true;
@@ -56,12 +59,13 @@ export function scanStatement(sql: string): StatementShape {
       continue;
     }
     if (isFresh) statements++;
+    if (isFresh && statements === 1) start = at;
     isFresh = false;
     const token = nextToken();
     at += token.length;
     if (statements === 1) end = at;
   }
-  return { keyword, statements, end, parameters, isClosed: isClosed && depth === 0 };
+  return { keyword, statements, start, end, parameters, isClosed: isClosed && depth === 0 };
 
   function nextToken(): string {
     const found = match(word);

@@ -48,3 +48,13 @@ export async function collect(
   );
   return { columns, rows };
 }
+
+/** The code of the error a call fails with, undefined when it doesn't. */
+export async function codeOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    await call;
+    return undefined;
+  } catch (thrown) {
+    return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : thrown;
+  }
+}
