@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import {
   createShop,
+  type RunningInstance,
   type SampleRow,
   sampleFingerprint,
   sampleTables,
@@ -11,7 +12,7 @@ import {
 import type { DatabaseKind } from "@database-interface/mcp-core/sql";
 import { type Connection, createConnection } from "mariadb";
 import { createTables, createViews, quoted } from "./demo-schema.js";
-import { type RunningInstance, startInstance } from "./instance.js";
+import { startInstance } from "./instance.js";
 import { findBinaries } from "./instance-binaries.js";
 
 /** The demo's user: may do anything in the shop, and nothing else. */

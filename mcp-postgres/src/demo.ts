@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
   createShop,
+  type RunningInstance,
   type SampleCell,
   sampleFingerprint,
   sampleTables,
@@ -13,7 +14,7 @@ import {
 import type { CallOptions, DatabaseLog } from "@database-interface/mcp-core/sql";
 import postgres from "postgres";
 import { createTables, finishTables, quoted } from "./demo-schema.js";
-import { type RunningInstance, startInstance } from "./instance.js";
+import { startInstance } from "./instance.js";
 import { findBinaries } from "./instance-binaries.js";
 
 /** The demo's role: owns the shop, and nothing else. */

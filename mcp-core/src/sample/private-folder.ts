@@ -6,12 +6,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ServerAccount } from "./server-account.js";
-import { temporaryFolder } from "./server-account.js";
+import { type ServerAccount, temporaryFolder } from "./server-account.js";
 
 /** A private folder, deleted when disposed or when this process dies. */
 export interface PrivateFolder extends AsyncDisposable {
   readonly path: string;
+  /** Makes a file in it the account's own. */
+  handOver(file: string): Promise<void>;
   /** From now on this process dies with us, by the signal, then by SIGKILL after three seconds. */
   watch(pid: number, signal: "QUIT" | "TERM" | "KILL"): void;
   /** The watched process is gone by itself: its id may soon be somebody else's. */
@@ -44,10 +45,14 @@ export async function openPrivateFolder(
   const guard = spawn("/bin/sh", ["-c", watchdog, "sh", path], { stdio: ["pipe", "ignore", "ignore"], detached: true });
   await once(guard, "spawn");
   guard.stdin.on("error", () => {}); // A guard that is gone is noticed by its exit.
-  if (account !== undefined) await chown(path, account.uid, account.gid);
+  const handOver = async (file: string) => {
+    if (account !== undefined) await chown(file, account.uid, account.gid);
+  };
+  await handOver(path);
   await chmod(path, 0o700);
   return {
     path,
+    handOver,
     watch: (pid, signal) => void guard.stdin.write(`watch ${pid} ${signal}\n`),
     forget: () => void guard.stdin.write("forget\n"),
     async [Symbol.asyncDispose]() {
