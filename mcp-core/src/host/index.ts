@@ -1,2 +1,27 @@
 /** The face of the host room: how any MCP server of the suite is configured, started, served and stopped. */
+export type { Notifier } from "./audience.js";
+export type { CommandLine, Positional } from "./command-tree.js";
+export { type ConfigFile, readConfigFile } from "./config-file.js";
+export { describeSettings, type SettingDescription, settingsJsonSchema } from "./describe-settings.js";
+export { isLoopback } from "./door.js";
 export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "./errors.js";
+export { type HostConfigOptions, type HostName, hostConfig, hostNames } from "./host-config.js";
+export type { Route, RouteContext } from "./http-server.js";
+export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
+export { toMcpSchema } from "./mcp-schema.js";
+export { nearestNames } from "./nearest.js";
+export { problem } from "./problem.js";
+export { durationSchema, type QuantityBounds, sizeSchema } from "./quantities.js";
+export { redactText } from "./redact.js";
+export { type Environment, resolveSettings, type SettingSources } from "./resolve-settings.js";
+export {
+  type CommandCall,
+  type CommandIo,
+  type CommandOptions,
+  type CommandSpec,
+  defineCommand,
+  errorLine,
+  runCommand,
+} from "./run-command.js";
+export { type HttpOptions, type Served, type ServeOptions, serve } from "./serve.js";
+export { type Setting, type SettingOptions, type Settings, type SettingValues, setting } from "./setting.js";

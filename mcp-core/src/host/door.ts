@@ -1,0 +1,127 @@
+/**
+ * Who may come in: the Host and Origin checks that stop a web page from reaching a local server (DNS rebinding), and the
+ * bearer token. It knows no route; it is asked before each.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
+import { CodedError } from "./errors.js";
+import { problem } from "./problem.js";
+
+/** What the door is made from. */
+export interface DoorOptions {
+  /** The address that is listened on. */
+  readonly host: string;
+  /** Required off loopback; enforced on every route that is not public. */
+  readonly token?: string | undefined;
+  /** Host names (without port) accepted besides the default; `*` accepts all. */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** Origins (`https://app.example.com`) or their host names accepted besides the default; `*` accepts all. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+}
+
+/** Checks requests. */
+export interface Door {
+  /** The refusal, or undefined for a request that may pass. */
+  refuse(request: DoorRequest, access: "public" | "token"): Response | undefined;
+  /** Headers that let an accepted origin's page read the answer. */
+  corsHeaders(origin: string | undefined): Record<string, string>;
+}
+
+/** The headers the door looks at, and no others. */
+export interface DoorRequest {
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+  readonly authorization: string | undefined;
+}
+
+const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
+
+/** True for an address or name that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, "").toLowerCase();
+  return (
+    bare === "localhost" ||
+    bare === "::1" ||
+    (isIP(bare) === 4 && bare.startsWith("127.")) ||
+    bare === "::ffff:127.0.0.1"
+  );
+}
+
+/**
+ * A door for an address.
+ * @throws CodedError `config_invalid` for an address others can reach without a token
+ */
+export function createDoor(options: DoorOptions): Door {
+  const local = isLoopback(options.host);
+  if (!local && !options.token) {
+    throw new CodedError("config_invalid", `Listening on ${options.host} needs a token: others can reach it.`, {
+      hint: "Set MCP_TOKEN (or MCP_TOKEN_FILE) to a long random text, or listen on 127.0.0.1.",
+    });
+  }
+  if (options.token !== undefined && !/^[\x21-\x7e]+$/.test(options.token)) {
+    throw new CodedError("config_invalid", "The token holds characters that no HTTP header can carry.", {
+      hint: "Use letters, digits and punctuation without blanks.",
+    });
+  }
+  const hosts = new Set([
+    ...loopbackNames,
+    toHostname(options.host) ?? "",
+    ...(options.allowedHosts ?? []).map((name) => toHostname(name) ?? name),
+  ]);
+  const origins = new Set(
+    [...(local ? loopbackNames : []), ...(options.allowedOrigins ?? [])].map((one) => one.toLowerCase()),
+  );
+  const digest = options.token === undefined ? undefined : sha256(options.token);
+
+  const acceptsHost = (header: string | undefined): boolean => {
+    const name = toHostname(header);
+    if (name === undefined) return false;
+    // a bare address cannot be re-bound to another one, so off loopback any of them is this machine
+    return hosts.has("*") || hosts.has(name) || (!local && isIP(name.replace(/^\[|\]$/g, "")) !== 0);
+  };
+  const acceptsOrigin = (origin: string, host: string | undefined): boolean => {
+    if (origins.has("*")) return true;
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url === undefined || url.origin === "null") return false;
+    return (
+      origins.has(url.origin) ||
+      origins.has(url.hostname) ||
+      (host !== undefined && !local && url.host === host.toLowerCase())
+    );
+  };
+  return {
+    refuse({ host, origin, authorization }, access) {
+      if (!acceptsHost(host))
+        return problem(403, "forbidden_host", "This Host is not served. Add it with --allowed-hosts.");
+      if (origin !== undefined && !acceptsOrigin(origin, host)) {
+        return problem(403, "forbidden_host", "This Origin is not allowed. Add it with --allowed-origins.");
+      }
+      if (access === "token" && digest !== undefined && !hasToken(authorization, digest)) {
+        return problem(401, "unauthorized", "A bearer token is required.", { "www-authenticate": "Bearer" });
+      }
+      return undefined;
+    },
+    corsHeaders(origin) {
+      if (origin === undefined) return {};
+      return {
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": "mcp-session-id, mcp-protocol-version, www-authenticate",
+        vary: "origin",
+      };
+    },
+  };
+}
+
+function hasToken(authorization: string | undefined, digest: Buffer): boolean {
+  const [, given] = /^Bearer +(\S+)$/i.exec(authorization ?? "") ?? [];
+  return timingSafeEqual(sha256(given ?? ""), digest) && given !== undefined;
+}
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+
+/** The name of `name`, `name:port`, `[::1]:port` or `::1`, in the URL standard's spelling. */
+function toHostname(host: string | undefined): string | undefined {
+  if (host === undefined || host === "" || /[/?#@\\\s]/.test(host)) return host === "*" ? host : undefined;
+  const text = isIP(host) === 6 ? `[${host}]` : host;
+  return URL.canParse(`http://${text}`) ? new URL(`http://${text}`).hostname : undefined;
+}

@@ -1,0 +1,238 @@
+/**
+ * One port, its routes and its limits: every request passes the door, then its route; slow and oversized clients are cut
+ * off; closing drains for a bounded time and leaves no socket. What MCP is, it doesn't know.
+ */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Door } from "./door.js";
+import { CodedError } from "./errors.js";
+import type { Log } from "./log.js";
+import { readBody, sendResponse, toArrival } from "./node-http.js";
+import { methodNotAllowed, notFound, problem } from "./problem.js";
+
+/** What a route's handler knows besides the request. */
+export interface RouteContext {
+  /** Fires when the client goes away, and at the end of the drain when the server closes. */
+  readonly signal: AbortSignal;
+  readonly remoteAddress: string;
+}
+
+/** An additional route, such as `/metrics` or `/v1/*`. */
+export interface Route {
+  /** One method; a `GET` route answers `HEAD` too. */
+  readonly method: string;
+  /** Exact, or a prefix ending in `/*`. */
+  readonly path: string;
+  /** Whether the bearer token is needed. Default `token`. */
+  readonly access?: "public" | "token";
+  /** Its request's body is readable and bounded. */
+  handle(request: Request, context: RouteContext): Promise<Response>;
+}
+
+/** A route whose JSON body is parsed for it. */
+export interface JsonRoute extends Omit<Route, "handle"> {
+  /** `parsed` is undefined where there is no body. */
+  handleJson(request: Request, parsed: unknown, context: RouteContext): Promise<Response>;
+  /** True for an exchange that only its end ends, so that closing doesn't wait for it. */
+  isEndless?(request: Request, parsed: unknown): boolean;
+}
+
+/** What the server is made from. */
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly door: Door;
+  readonly routes: readonly (Route | JsonRoute)[];
+  readonly log: Log;
+  readonly maxBodyBytes: number;
+  /** Milliseconds that requests in progress get when the server closes. */
+  readonly drainMs: number;
+  /** Called after the drain, to end what streams on, before sockets are closed. */
+  onDrained(): Promise<void>;
+}
+
+/** A listening server; disposing it drains, then closes every socket. */
+export interface HttpServer extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:8731`. */
+  readonly url: string;
+}
+
+/**
+ * Listens.
+ * @throws CodedError `port_in_use`, `config_invalid` for an address that cannot be listened on
+ */
+export async function openHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port, log, drainMs } = options;
+  const active = new Set<{ readonly isEndless: boolean }>();
+  let closing = false;
+  let idle: (() => void) | undefined;
+
+  const server = createServer(
+    {
+      maxHeaderSize: 16_384,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 2_000,
+    },
+    (incoming, outgoing) => {
+      const exchange = { isEndless: false };
+      active.add(exchange);
+      answer(incoming, outgoing, options, () => closing, exchange)
+        .catch((error: unknown) => {
+          log.error("request_failed", { error });
+          if (!outgoing.headersSent)
+            return sendResponse(problem(500, "internal", "Something went wrong inside the server."), outgoing);
+          outgoing.destroy();
+          return undefined;
+        })
+        .finally(() => {
+          active.delete(exchange);
+          idle?.();
+        });
+    },
+  );
+  await listen(server, host, port);
+  const address = server.address() as AddressInfo; // a TCP server that listens has one
+  const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+
+  const drained = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, drainMs);
+      idle = () => {
+        if ([...active].some(({ isEndless }) => !isEndless)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      idle();
+    });
+
+  let closed: Promise<void> | undefined;
+  return {
+    url,
+    [Symbol.asyncDispose]() {
+      closed ??= (async () => {
+        closing = true;
+        const ended = once(server, "close");
+        server.close();
+        server.closeIdleConnections();
+        await drained();
+        await options.onDrained();
+        server.closeAllConnections();
+        await ended;
+      })();
+      return closed;
+    },
+  };
+}
+
+async function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<void> {
+  try {
+    server.listen({ host: host.replace(/^\[|\]$/g, ""), port });
+    await once(server, "listening");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    if (code === "EADDRINUSE") {
+      throw new CodedError("port_in_use", `Port ${port} on ${host} is already in use.`, {
+        hint: "Stop what listens there, or choose another with --port (0 lets the system choose).",
+        retryable: true,
+        cause,
+      });
+    }
+    if (code === "EACCES") {
+      throw new CodedError("config_invalid", `This user may not listen on port ${port}.`, {
+        hint: "Choose a port above 1023 with --port.",
+        cause,
+      });
+    }
+    throw new CodedError(
+      "config_invalid",
+      `Cannot listen on ${host}, port ${port}${code === "" ? "" : ` (${code})`}.`,
+      {
+        hint: "--host takes an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0.",
+        cause,
+      },
+    );
+  }
+}
+
+async function answer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  options: HttpServerOptions,
+  isClosing: () => boolean,
+  exchange: { isEndless: boolean },
+): Promise<void> {
+  const { host, origin, authorization } = incoming.headers;
+  const send = async (response: Response): Promise<void> => {
+    if (!incoming.complete) {
+      // the rest of a refused body is not read; the connection ends with the answer
+      outgoing.setHeader("connection", "close");
+    }
+    await sendResponse(response, outgoing);
+    if (!incoming.complete) incoming.destroy();
+  };
+  const path = (incoming.url ?? "/").split("?", 1)[0] ?? "/";
+  const atPath = options.routes.filter((route) => isAt(route.path, path));
+  const method = incoming.method ?? "GET";
+  const route = atPath.find((one) => one.method === method || (method === "HEAD" && one.method === "GET"));
+  const isPreflight = method === "OPTIONS" && origin !== undefined;
+  const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
+  const refusal = options.door.refuse({ host, origin, authorization }, isPublic ? "public" : "token");
+  if (refusal !== undefined) return send(refusal);
+  for (const [name, value] of Object.entries(options.door.corsHeaders(origin))) outgoing.setHeader(name, value);
+  if (isClosing()) return send(problem(503, "closing", "The server is stopping.", { connection: "close" }));
+  if (atPath.length === 0) return send(notFound());
+  const allow = [...new Set(atPath.map((one) => one.method))].join(", ");
+  if (isPreflight) return send(preflight(allow));
+  if (route === undefined) return send(methodNotAllowed(allow));
+  const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
+  if (hasBody && "handleJson" in route && !isJson(incoming.headers["content-type"])) {
+    return send(problem(415, "unsupported_media_type", "Send application/json."));
+  }
+  const { request, signal, remoteAddress } = toArrival(incoming, outgoing);
+  const text = hasBody ? await readBody(incoming, options.maxBodyBytes) : "";
+  if (text === undefined) {
+    return send(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
+  }
+  if (!("handleJson" in route)) {
+    const whole = hasBody ? new Request(request, { body: text }) : request;
+    return send(await route.handle(whole, { signal, remoteAddress }));
+  }
+  let parsed: unknown;
+  try {
+    parsed = hasBody ? JSON.parse(text) : undefined;
+  } catch {
+    return send(parseError());
+  }
+  exchange.isEndless = route.isEndless?.(request, parsed) ?? false;
+  return send(await route.handleJson(request, parsed, { signal, remoteAddress }));
+}
+
+function isAt(pattern: string, path: string): boolean {
+  return pattern.endsWith("/*")
+    ? path.startsWith(pattern.slice(0, -1)) || path === pattern.slice(0, -2)
+    : path === pattern;
+}
+
+const isJson = (contentType: string | undefined): boolean => /^application\/json\s*(;|$)/i.test(contentType ?? "");
+
+/** JSON-RPC's own answer to a body that is not JSON. */
+const parseError = (): Response =>
+  Response.json(
+    { jsonrpc: "2.0", id: null, error: { code: -32700, message: "The body is not valid JSON." } },
+    { status: 400 },
+  );
+
+function preflight(allow: string): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "access-control-allow-methods": allow,
+      "access-control-allow-headers":
+        "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name",
+      "access-control-max-age": "600",
+    },
+  });
+}

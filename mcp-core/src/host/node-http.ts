@@ -1,0 +1,80 @@
+/**
+ * Between node:http and the web's Request and Response: bodies are read once and bounded, streams respect a slow reader,
+ * and a client that goes away aborts the request's signal. It knows no route.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** A request that has arrived but whose body nobody has read. */
+export interface Arrival {
+  readonly request: Request;
+  /** Fires when the client goes away before it has its answer. */
+  readonly signal: AbortSignal;
+  readonly remoteAddress: string;
+}
+
+/** The request without its body; the signal lives until the response is sent. */
+export function toArrival(incoming: IncomingMessage, outgoing: ServerResponse): Arrival {
+  const controller = new AbortController();
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) controller.abort();
+  });
+  const headers = new Headers();
+  for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
+    headers.append(incoming.rawHeaders[index] ?? "", incoming.rawHeaders[index + 1] ?? "");
+  }
+  const url = new URL(incoming.url ?? "/", "http://localhost");
+  url.host = incoming.headers.host ?? "localhost";
+  const request = new Request(url, { method: incoming.method ?? "GET", headers, signal: controller.signal });
+  return { request, signal: controller.signal, remoteAddress: incoming.socket.remoteAddress ?? "" };
+}
+
+/** The body's text, or undefined when it has more than `maxBytes`. */
+export async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<string | undefined> {
+  if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) return undefined;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Sends a response; resolves when it is sent or the client has gone. */
+export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
+  outgoing.statusCode = response.status;
+  response.headers.forEach((value, name) => {
+    outgoing.setHeader(name, value);
+  });
+  const { body } = response;
+  if (body === null || outgoing.destroyed) {
+    await body?.cancel().catch(() => {});
+    outgoing.end();
+    return;
+  }
+  outgoing.flushHeaders();
+  const reader = body.getReader();
+  const onClose = (): void => void reader.cancel().catch(() => {});
+  outgoing.once("close", onClose);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || outgoing.destroyed) break;
+      if (!outgoing.write(value)) await drained(outgoing);
+    }
+  } finally {
+    outgoing.off("close", onClose);
+    outgoing.end();
+  }
+}
+
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off("drain", done).off("close", done);
+      resolve();
+    };
+    outgoing.once("drain", done).once("close", done);
+  });
+}

@@ -1,0 +1,29 @@
+/** Refusals over HTTP as problem documents. They name the reason and the remedy, never anything the client sent. */
+
+const titles: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
+export function problem(status: number, code: string, detail: string, headers: Record<string, string> = {}): Response {
+  const body = { type: "about:blank", title: titles[status] ?? "Error", status, code, detail };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+  });
+}
+
+/** `not_found`, for paths and for sessions; MCP clients start a new session on 404. */
+export const notFound = (detail = "There is nothing here."): Response => problem(404, "not_found", detail);
+
+/** `method_not_allowed` with the methods that are. */
+export const methodNotAllowed = (allow: string): Response =>
+  problem(405, "method_not_allowed", `Use ${allow}.`, { allow });

@@ -1,0 +1,233 @@
+/**
+ * One factory, served: over stdio to the one client that started us, or over HTTP to many, in both protocol eras. It
+ * wires the legs together and ends them in order; it knows nothing of what the servers do.
+ */
+import type { Readable, Writable } from "node:stream";
+import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
+import { createAudience, type Notifier } from "./audience.js";
+import { createDoor } from "./door.js";
+import { type JsonRoute, openHttpServer, type Route } from "./http-server.js";
+import type { Log } from "./log.js";
+import { createMcpEndpoint } from "./mcp-routes.js";
+import { problem } from "./problem.js";
+import { createSessions } from "./sessions.js";
+import { createSseLeg } from "./sse.js";
+import { openStdio } from "./stdio.js";
+
+/** How HTTP is served. */
+export interface HttpOptions {
+  /** Address to listen on; off loopback a token is required. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Bearer token, enforced on every route that is not public when set. */
+  readonly token?: string | undefined;
+  /** Names accepted in the Host header besides loopback and `host` itself; `*` for any. */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** Origins of web pages accepted besides loopback ones; `*` for any. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** Milliseconds after which an unused legacy session ends. Default 30 minutes. */
+  readonly sessionIdleMs?: number | undefined;
+  /** Legacy sessions at most, and SSE streams at most. Default 100. */
+  readonly maxSessions?: number | undefined;
+  /** Default 4 MiB. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Milliseconds that calls in progress get when the server stops. Default 5,000. */
+  readonly drainMs?: number | undefined;
+}
+
+/** What is served, and how. */
+export interface ServeOptions {
+  readonly name: string;
+  readonly version: string;
+  /** Makes a fresh server for each request (modern HTTP) or connection (all else). */
+  readonly factory: McpServerFactory;
+  readonly transport: "stdio" | "http";
+  /** Needed for `http`. */
+  readonly http?: HttpOptions | undefined;
+  /** Rejects while the server cannot do its work; what `/readyz` asks. */
+  readonly ready?: ((options: { readonly signal: AbortSignal }) => Promise<void>) | undefined;
+  readonly routes?: readonly Route[] | undefined;
+  readonly log: Log;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** For `stdio`; default the process's own. */
+  readonly stdin?: Readable | undefined;
+  readonly stdout?: Writable | undefined;
+}
+
+/** A server at work, until disposed, its signal fires or its stdin ends. */
+export interface Served extends AsyncDisposable {
+  /** The base URL, over HTTP. */
+  readonly url?: string;
+  /** Resolves when everything is closed. */
+  readonly closed: Promise<void>;
+  readonly notify: Notifier;
+}
+
+/**
+ * Serves.
+ * @throws CodedError `config_invalid`, `port_in_use`
+ */
+export async function serve(options: ServeOptions): Promise<Served> {
+  return options.transport === "stdio" ? serveStdio(options) : serveHttp(options);
+}
+
+async function serveStdio(options: ServeOptions): Promise<Served> {
+  const { factory, log, signal, stdin = process.stdin, stdout = process.stdout } = options;
+  const audience = createAudience(log);
+  const connection = openStdio({ factory, audience, log, stdin, stdout });
+  const close = (): Promise<void> => Promise.resolve(connection[Symbol.asyncDispose]());
+  onAbort(signal, close);
+  const closed = connection.closed.then(() => {
+    signal.removeEventListener("abort", close);
+    log.info("closed");
+  });
+  log.info("serving", { transport: "stdio", version: options.version });
+  return {
+    closed,
+    notify: audience.notify,
+    [Symbol.asyncDispose]: async () => {
+      await close();
+      await closed;
+    },
+  };
+}
+
+const minuteMs = 60_000;
+
+async function serveHttp(options: ServeOptions): Promise<Served> {
+  const { factory, log, signal, http } = options;
+  if (http === undefined) throw new TypeError("serve: `http` is needed for the transport `http`.");
+  const door = createDoor(http);
+  const audience = createAudience(log);
+  const bus = new InMemoryServerEventBus((error) => log.debug("notify_failed", { error }));
+  const maxSessions = http.maxSessions ?? 100;
+  const idleMs = http.sessionIdleMs ?? 30 * minuteMs;
+  const sessions = createSessions({ factory, audience, log, idleMs, maxSessions });
+  const sse = createSseLeg({ factory, audience, log, maxSessions });
+  const endpoint = createMcpEndpoint({ factory, sessions, bus, log });
+  const listener = await openHttpServer({
+    host: http.host,
+    port: http.port,
+    door,
+    log,
+    maxBodyBytes: http.maxBodyBytes ?? 4_194_304,
+    drainMs: http.drainMs ?? 5_000,
+    async onDrained() {
+      await Promise.all([endpoint[Symbol.asyncDispose](), sessions[Symbol.asyncDispose](), sse[Symbol.asyncDispose]()]);
+    },
+    routes: [
+      ...["POST", "GET", "DELETE"].map(
+        (method): JsonRoute => ({
+          method,
+          path: "/mcp",
+          isEndless: (_request, parsed) => method === "GET" || isSubscription(parsed),
+          handleJson: (request, parsed, context) => endpoint.handle(request, parsed, context.signal),
+        }),
+      ),
+      {
+        method: "GET",
+        path: "/sse",
+        isEndless: () => true,
+        handleJson: (request, _parsed, context) => sse.open(request, context.signal),
+      },
+      { method: "POST", path: "/messages", handleJson: (request, parsed) => sse.post(request, parsed) },
+      ...healthRoutes(options),
+      ...(options.routes ?? []),
+    ],
+  });
+  const sweeper = setInterval(() => void sessions.sweep(), Math.min(minuteMs, Math.max(1_000, idleMs / 2)));
+  let closing: Promise<void> | undefined;
+  let settle: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      signal.removeEventListener("abort", close);
+      clearInterval(sweeper);
+      await listener[Symbol.asyncDispose]();
+      log.info("closed");
+      settle();
+    })();
+    return closing;
+  };
+  onAbort(signal, close);
+  const url = listener.url;
+  log.info("listening", { transport: "http", url: `${url}/mcp`, version: options.version });
+  return {
+    url,
+    closed,
+    notify: alsoOnBus(audience.notify, bus),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Modern HTTP clients listen on the bus, all others are in the audience. */
+function alsoOnBus(notify: Notifier, bus: InMemoryServerEventBus): Notifier {
+  return {
+    toolsChanged() {
+      bus.publish({ kind: "tools_list_changed" });
+      notify.toolsChanged();
+    },
+    promptsChanged() {
+      bus.publish({ kind: "prompts_list_changed" });
+      notify.promptsChanged();
+    },
+    resourcesChanged() {
+      bus.publish({ kind: "resources_list_changed" });
+      notify.resourcesChanged();
+    },
+    resourceUpdated(uri) {
+      bus.publish({ kind: "resource_updated", uri });
+      notify.resourceUpdated(uri);
+    },
+  };
+}
+
+function onAbort(signal: AbortSignal, close: () => Promise<void>): void {
+  if (signal.aborted) void close();
+  else signal.addEventListener("abort", close, { once: true });
+}
+
+function isSubscription(parsed: unknown): boolean {
+  return (
+    typeof parsed === "object" && parsed !== null && "method" in parsed && parsed.method === "subscriptions/listen"
+  );
+}
+
+/** Milliseconds that readiness may take. */
+const readyTimeoutMs = 5_000;
+
+function healthRoutes({ ready, log, signal }: ServeOptions): Route[] {
+  const ok = (status: string) => Response.json({ status }, { headers: { "cache-control": "no-store" } });
+  let asking: Promise<Response> | undefined;
+  const ask = async (): Promise<Response> => {
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(readyTimeoutMs)]);
+      const overdue = new Promise<never>((_resolve, reject) => {
+        limit.addEventListener("abort", () => reject(limit.reason), { once: true });
+      });
+      await Promise.race([ready?.({ signal: limit }), overdue]);
+      return ok("ready");
+    } catch (error) {
+      log.warn("not_ready", { error });
+      return problem(503, "not_ready", "The server cannot do its work yet.", { "retry-after": "5" });
+    } finally {
+      asking = undefined;
+    }
+  };
+  return [
+    { method: "GET", path: "/healthz", access: "public", handle: async () => ok("alive") },
+    {
+      method: "GET",
+      path: "/readyz",
+      access: "public",
+      async handle() {
+        asking ??= ask();
+        return (await asking).clone();
+      },
+    },
+  ];
+}

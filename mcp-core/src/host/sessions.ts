@@ -1,0 +1,178 @@
+/**
+ * Legacy Streamable HTTP (protocol ≤ 2025-11-25): one server per session, an unguessable id, idle sessions swept, their
+ * number capped. It is given requests that have passed the door, their body already parsed.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  isInitializeRequest,
+  isJSONRPCRequest,
+  type McpServerFactory,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server";
+import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
+import type { Log } from "./log.js";
+import { notFound, problem } from "./problem.js";
+
+/** What the sessions are made from. */
+export interface SessionOptions {
+  readonly factory: McpServerFactory;
+  readonly audience: Audience;
+  readonly log: Log;
+  /** Milliseconds without a request or an open stream after which a session ends. */
+  readonly idleMs: number;
+  /** Sessions at most; at the cap the one idle for longest gives way. */
+  readonly maxSessions: number;
+  /** Milliseconds on any clock. Default: a monotonic one. */
+  readonly now?: () => number;
+}
+
+/** The legacy leg of `/mcp`. */
+export interface Sessions extends AsyncDisposable {
+  handle(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response>;
+  /** Ends the sessions that have been idle for too long. */
+  sweep(): Promise<void>;
+  count(): number;
+}
+
+interface Session {
+  readonly id: string;
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  close(): Promise<void>;
+  /** Requests and streams in progress. */
+  open: number;
+  lastUsed: number;
+}
+
+const full = () =>
+  problem(503, "busy", "All sessions are in use. Try again later, or raise the limit of sessions.", {
+    "retry-after": "5",
+  });
+
+/** No sessions yet. */
+export function createSessions(options: SessionOptions): Sessions {
+  const { factory, audience, log, idleMs, maxSessions } = options;
+  const now = options.now ?? (() => performance.now());
+  const sessions = new Map<string, Session>();
+  let opening = 0;
+
+  async function open(request: Request): Promise<Session> {
+    const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
+    const id = randomUUID();
+    const product = await factory({ era: "legacy", requestInfo: request });
+    await product.connect(transport);
+    const server = serverOf(product);
+    const leave = audience.join(server, watchSubscriptions(transport));
+    const onclose = server.onclose;
+    server.onclose = () => {
+      leave();
+      sessions.delete(id);
+      log.debug("session_closed", { sessions: sessions.size });
+      onclose?.();
+    };
+    server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
+    return { id, transport, open: 0, lastUsed: now(), close: () => product.close() };
+  }
+
+  async function makeRoom(): Promise<boolean> {
+    if (sessions.size + opening < maxSessions) return true;
+    const idle = [...sessions.values()].filter((session) => session.open === 0);
+    const oldest = idle.sort((a, b) => a.lastUsed - b.lastUsed)[0];
+    if (oldest === undefined) return false;
+    log.info("session_evicted", { sessions: sessions.size });
+    await oldest.close();
+    return sessions.size + opening < maxSessions;
+  }
+
+  async function initialize(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
+    if (!(await makeRoom())) return full();
+    opening++;
+    try {
+      const session = await open(request);
+      const response = await pass(session, request, parsedBody, signal);
+      if (session.transport.sessionId === undefined) await session.close();
+      else {
+        sessions.set(session.id, session);
+        log.debug("session_opened", { sessions: sessions.size });
+      }
+      return response;
+    } finally {
+      opening--;
+    }
+  }
+
+  async function pass(session: Session, request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
+    session.open++;
+    let done = false;
+    const finish = (): void => {
+      if (done) return;
+      done = true;
+      session.open--;
+      session.lastUsed = now();
+    };
+    signal.addEventListener("abort", () => cancelRequests(session.transport, parsedBody), { once: true });
+    try {
+      const response = await session.transport.handleRequest(request, parsedBody === undefined ? {} : { parsedBody });
+      if (response.body === null) finish();
+      return response.body === null ? response : whenConsumed(response, finish);
+    } catch (error) {
+      finish();
+      throw error;
+    }
+  }
+
+  return {
+    async handle(request, parsedBody, signal) {
+      const id = request.headers.get("mcp-session-id");
+      if (id === null) {
+        if (isInitialize(parsedBody)) return initialize(request, parsedBody, signal);
+        return problem(400, "session_required", "The Mcp-Session-Id header is missing. Initialize first.");
+      }
+      const session = sessions.get(id);
+      if (session === undefined) return notFound("There is no such session. Initialize a new one.");
+      return pass(session, request, parsedBody, signal);
+    },
+    async sweep() {
+      const before = now() - idleMs;
+      const idle = [...sessions.values()].filter((session) => session.open === 0 && session.lastUsed <= before);
+      await Promise.all(idle.map((session) => session.close()));
+    },
+    count: () => sessions.size,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...sessions.values()].map((session) => session.close()));
+    },
+  };
+}
+
+const isInitialize = (body: unknown): boolean =>
+  (Array.isArray(body) ? body : [body]).some((one) => isInitializeRequest(one));
+
+/**
+ * A client that has gone cannot be answered: without an event store there is no other stream the result could take, so
+ * the work is cancelled as the client itself would.
+ */
+function cancelRequests(transport: WebStandardStreamableHTTPServerTransport, body: unknown): void {
+  for (const message of Array.isArray(body) ? body : [body]) {
+    if (!isJSONRPCRequest(message)) continue;
+    const params = { requestId: message.id, reason: "The client went away." };
+    transport.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params });
+  }
+}
+
+/** The same response, telling when its body has been sent or given up. */
+function whenConsumed(response: Response, finish: () => void): Response {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return response;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!done) return controller.enqueue(value);
+      finish();
+      controller.close();
+    },
+    async cancel(reason) {
+      finish();
+      await reader.cancel(reason);
+    },
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}

@@ -1,0 +1,130 @@
+/**
+ * The transport of 2024 (HTTP with SSE, protocol 2024-11-05): a stream from `/sse`, messages to `/messages`. Hosts that
+ * still speak it need nothing else; removing this file and its two routes removes it.
+ * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
+ */
+import { randomUUID } from "node:crypto";
+import {
+  type JSONRPCMessage,
+  type McpServerFactory,
+  parseJSONRPCMessage,
+  type Transport,
+} from "@modelcontextprotocol/server";
+import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
+import type { Log } from "./log.js";
+import { notFound, problem } from "./problem.js";
+
+/** What the leg is made from. */
+export interface SseOptions {
+  readonly factory: McpServerFactory;
+  readonly audience: Audience;
+  readonly log: Log;
+  /** Open streams at most. */
+  readonly maxSessions: number;
+  /** Milliseconds between comment lines that keep proxies from closing the stream. Default 15,000. */
+  readonly keepAliveMs?: number;
+}
+
+/** The two routes. */
+export interface SseLeg extends AsyncDisposable {
+  /** `GET /sse`. The stream lives until the client goes, which `signal` tells. */
+  open(request: Request, signal: AbortSignal): Promise<Response>;
+  /** `POST /messages?sessionId=…` with the parsed body. */
+  post(request: Request, parsedBody: unknown): Promise<Response>;
+}
+
+/** No streams yet. */
+export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs = 15_000 }: SseOptions): SseLeg {
+  const streams = new Map<string, { transport: Transport; close(): Promise<void> }>();
+  return {
+    async open(request, signal) {
+      if (streams.size >= maxSessions) {
+        return problem(503, "busy", "All streams are in use. Try again later.", { "retry-after": "5" });
+      }
+      const id = randomUUID();
+      const { transport, body } = createStream(`/messages?sessionId=${id}`, keepAliveMs);
+      streams.set(id, { transport, close: () => transport.close() });
+      try {
+        const product = await factory({ era: "legacy", requestInfo: request });
+        const server = serverOf(product);
+        await product.connect(transport);
+        server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
+        const leave = audience.join(server, watchSubscriptions(transport));
+        const onclose = server.onclose;
+        server.onclose = () => {
+          leave();
+          streams.delete(id);
+          onclose?.();
+        };
+        streams.set(id, { transport, close: () => product.close() });
+        if (signal.aborted) await product.close();
+        signal.addEventListener("abort", () => void product.close(), { once: true });
+      } catch (error) {
+        streams.delete(id);
+        throw error;
+      }
+      return new Response(body, {
+        headers: {
+          "content-type": "text/event-stream",
+          "cache-control": "no-cache, no-transform",
+          "x-accel-buffering": "no",
+        },
+      });
+    },
+    async post(request, parsedBody) {
+      const stream = streams.get(new URL(request.url).searchParams.get("sessionId") ?? "");
+      if (stream === undefined) return notFound("There is no such stream. Open /sse first.");
+      let message: JSONRPCMessage;
+      try {
+        message = parseJSONRPCMessage(parsedBody);
+      } catch {
+        return problem(400, "message_invalid", "The body is not a JSON-RPC message.");
+      }
+      stream.transport.onmessage?.(message, { request });
+      return new Response("Accepted", { status: 202 });
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...streams.values()].map((stream) => stream.close()));
+    },
+  };
+}
+
+function createStream(
+  endpoint: string,
+  keepAliveMs: number,
+): { transport: Transport; body: ReadableStream<Uint8Array> } {
+  const encoder = new TextEncoder();
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const write = (text: string): void => controller?.enqueue(encoder.encode(text));
+  const transport: Transport = {
+    async start() {
+      write(`event: endpoint\ndata: ${endpoint}\n\n`);
+      timer = setInterval(() => write(": keep-alive\n\n"), keepAliveMs);
+    },
+    async send(message) {
+      if (closed) throw new Error("The stream is closed.");
+      write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearInterval(timer);
+      try {
+        controller?.close();
+      } catch {
+        // the reader has already cancelled it
+      }
+      controller = undefined;
+      transport.onclose?.();
+    },
+  };
+  const body = new ReadableStream<Uint8Array>({
+    start(started) {
+      controller = started;
+    },
+    cancel: () => transport.close(),
+  });
+  return { transport, body };
+}
