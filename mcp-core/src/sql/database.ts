@@ -179,7 +179,7 @@ export interface Database extends AsyncDisposable {
    * @throws CodedError with the catalogue's codes; `sqlstate` or `errno` where the server gave one
    */
   read(statement: Statement, sink: RowSink, options: ReadOptions): Promise<void>;
-  /** Opens a result in one snapshot that stays on the server until it is disposed. */
+  /** Opens a result in one snapshot that stays on the server until it is disposed. The signal counts until it is open. */
   openCursor(statement: Statement, options: ReadOptions): Promise<RowCursor>;
   explain(statement: Statement, options: ReadOptions & { readonly analyze: boolean }): Promise<Explanation>;
 }
@@ -225,6 +225,8 @@ export interface DatabaseKind<Config extends SourceConfig = SourceConfig> {
   readonly exampleUrl: string;
   /** One line for the query tool's description: the dialect and its parameter marks, such as `PostgreSQL; $1, $2`. */
   readonly dialect: string;
+  /** What names are quoted with in texts meant for SQL. Default `"`. */
+  readonly identifierQuote?: '"' | "`";
   /**
    * A source from its URL, the environment filling what the URL leaves out. Unknown URL options are errors.
    * @throws CodedError `url_invalid` naming the part and the remedy, never echoing the URL

@@ -1,4 +1,6 @@
 /** The face of the SQL room: what a database folder needs to become a server. */
+export type { ServerLog, ServerSettings, Source } from "./call.js";
+export { databaseCommand, runDatabaseCommand } from "./command.js";
 export type {
   CallOptions,
   Catalog,
@@ -25,4 +27,8 @@ export type {
   TableDescription,
   TableName,
 } from "./database.js";
+export { type ErrorEntry, type SqlErrorCode, sqlErrors } from "./error-catalogue.js";
 export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";
+export { defaultLimits, type LimitSettings } from "./limits.js";
+export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
+export { databaseSettings } from "./settings.js";

@@ -1,0 +1,156 @@
+/**
+ * The whole command of a database server: settings into open sources, sources into a server, the server onto a
+ * transport; everything it opened is closed on the way out. It knows products only by their `DatabaseKind`.
+ */
+import { CodedError } from "../host/errors.js";
+import { hostConfig } from "../host/host-config.js";
+import { createLog, type Log } from "../host/log.js";
+import { type CommandCall, type CommandOptions, type CommandSpec, runCommand } from "../host/run-command.js";
+import { serve } from "../host/serve.js";
+import type { ServerSettings, Source } from "./call.js";
+import type { DatabaseKind, SourceConfig } from "./database.js";
+import { createDatabaseServer } from "./server.js";
+import { databaseSettings } from "./settings.js";
+import { checkSources } from "./source-check.js";
+import { type PlannedSource, planSources } from "./sources.js";
+import { checkToolNames } from "./tools.js";
+
+type Values = CommandCall<typeof databaseSettings>["values"];
+
+const connectTimeoutMs = 10_000;
+
+/** Runs a database server's command to its end and resolves to its exit code; never rejects. */
+export function runDatabaseCommand<Config extends SourceConfig>(
+  kind: DatabaseKind<Config>,
+  options: CommandOptions = {},
+): Promise<number> {
+  return runCommand(databaseCommand(kind), options);
+}
+
+/** The command as a value, from which help, completion and docs derive. */
+export function databaseCommand<Config extends SourceConfig>(
+  kind: DatabaseKind<Config>,
+): CommandSpec<typeof databaseSettings> {
+  const { command, title, version, exampleUrl } = kind;
+  return {
+    name: command,
+    version,
+    summary: `Serves ${title} databases over MCP, read-only.`,
+    positionals: [{ name: "url", describe: `A database, such as ${exampleUrl}.`, multiple: true }],
+    settings: databaseSettings,
+    configFile: "config",
+    examples: [
+      [`${command} ${exampleUrl}`, "one source over stdio, named after its database"],
+      [`${command} --source sales=… --source hr=…`, "two sources; tools take their name"],
+      [`${command} --config servers.json --transport http`, "sources from a file, served over HTTP"],
+      [`${command} ${exampleUrl} --check`, "connects and prints the self-audit"],
+      [`${command} --print-config claude-desktop`, "the lines to paste into a host"],
+    ],
+    run: (call) => run(kind, call),
+  };
+}
+
+async function run<Config extends SourceConfig>(
+  kind: DatabaseKind<Config>,
+  { values, positionals, io }: CommandCall<typeof databaseSettings>,
+): Promise<number> {
+  if (values.printConfig !== undefined) {
+    io.stdout.write(toHostLines(kind, values.printConfig));
+    return 0;
+  }
+  const log = createLog({ name: kind.command, level: values.logLevel });
+  const settings = toServerSettings(values);
+  await using demo = values.demo ? await startDemo(kind, log, io.signal) : undefined;
+  const planned = planSources(kind, {
+    urls: demo === undefined ? positionals : [...positionals, demo.url],
+    flags: values.source ?? [],
+    file: values.sources ?? {},
+    environment: io.environment,
+    passwordCommand: values.passwordCommand,
+    schemas: values.schemas,
+  });
+  await using sources = openSources(kind, planned, settings, log);
+  if (values.check) return await checkSources(sources.list, settings, io);
+  await using server = createDatabaseServer({ kind, sources: sources.list, settings, log });
+  await using served = await serve({
+    name: kind.command,
+    version: kind.version,
+    factory: server,
+    transport: values.transport,
+    http: {
+      host: values.host,
+      port: values.port,
+      token: values.token,
+      allowedHosts: values.allowedHosts,
+      allowedOrigins: values.allowedOrigins,
+    },
+    ready: ({ signal }) => answersAtAll(sources.list, signal),
+    log,
+    signal: io.signal,
+  });
+  await served.closed;
+  return 0;
+}
+
+function toServerSettings(values: Values): ServerSettings {
+  checkToolNames(values.tools);
+  return {
+    mode: values.mode,
+    tools: values.tools,
+    structured: values.structured ?? false,
+    poolSize: values.pool,
+    maxRows: values.maxRows,
+    maxBytes: values.maxBytes,
+    timeoutMs: values.timeout,
+  };
+}
+
+/** Pools for all sources, each connecting on first use; closed together. */
+function openSources<Config extends SourceConfig>(
+  kind: DatabaseKind<Config>,
+  planned: readonly PlannedSource<Config>[],
+  { poolSize }: ServerSettings,
+  log: Log,
+): AsyncDisposable & { readonly list: readonly Source[] } {
+  const list = planned.map(({ name, config, password, schemas }): Source => {
+    log.info("source", { source: name, database: config.label });
+    const options = { poolSize, connectTimeoutMs, schemas, password, log: log.with({ source: name }) };
+    return { name, label: config.label, database: kind.open(config, options) };
+  });
+  return {
+    list,
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(list.map(({ database }) => database[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** Ready is a server with at least one source that answers. */
+async function answersAtAll(sources: readonly Source[], signal: AbortSignal): Promise<void> {
+  const checks = await Promise.allSettled(sources.map(({ database }) => database.check({ signal })));
+  const [first] = checks;
+  if (checks.every(({ status }) => status === "rejected") && first?.status === "rejected") throw first.reason;
+}
+
+async function startDemo(kind: Pick<DatabaseKind, "startDemo" | "title">, log: Log, signal: AbortSignal) {
+  if (kind.startDemo === undefined) {
+    throw new CodedError("demo_unavailable", `There is no demo of ${kind.title}.`, {
+      hint: "Pass the URL of a database of your own.",
+    });
+  }
+  return kind.startDemo({ log, signal });
+}
+
+/** The lines for a host. The URL stays a placeholder: the user's own may hold a secret. */
+function toHostLines(
+  kind: Pick<DatabaseKind, "command" | "exampleUrl">,
+  host: Parameters<typeof hostConfig>[0]["host"],
+) {
+  return hostConfig({
+    host,
+    name: "database",
+    command: "npx",
+    args: ["-y", `@database-interface/${kind.command}`],
+    env: { DATABASE_URL: kind.exampleUrl },
+  });
+}

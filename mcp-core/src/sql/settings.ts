@@ -1,0 +1,192 @@
+/**
+ * What a database server can be told, each as one schema from which flag, variable, config-file key, help and docs
+ * derive. Where its databases are is `sources`; nothing here opens anything.
+ */
+import * as v from "valibot";
+import { hostNames } from "../host/host-config.js";
+import { logLevels } from "../host/log.js";
+import { durationSchema, sizeSchema } from "../host/quantities.js";
+import { setting } from "../host/setting.js";
+import { defaultLimits, limitRanges } from "./limits.js";
+import { modes } from "./policy.js";
+
+const whole = ({ least, most }: { least: number; most: number }) =>
+  v.pipe(
+    v.number("must be a whole number"),
+    v.integer("must be a whole number"),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+
+const bounds = ({ least, most }: { least: number; most: number }) => ({ min: least, max: most });
+
+/** A source in a config file. */
+const sourceEntry = v.union(
+  [
+    v.string(),
+    v.strictObject({
+      url: v.string(),
+      /** As they would stand behind `?` in the URL. */
+      options: v.optional(v.record(v.string(), v.union([v.string(), v.number(), v.boolean()]))),
+      password: v.optional(v.string()),
+      passwordCommand: v.optional(v.string()),
+      schemas: v.optional(v.array(v.string())),
+    }),
+  ],
+  "must be a URL or an object with url, options, password, passwordCommand, schemas",
+);
+
+/** A source as a config file writes it. */
+export type SourceEntry = v.InferOutput<typeof sourceEntry>;
+
+/** As valibot quotes what it received. */
+const laterModes = ['"approve"', '"write"'];
+
+/** The settings of every database server. */
+export const databaseSettings = {
+  source: setting(v.optional(v.array(v.string())), {
+    describe: "A database by name; repeat it for several.",
+    placeholder: "name=url",
+    multiple: true,
+    file: false,
+    group: "Databases",
+  }),
+  sources: setting(v.optional(v.record(v.string(), sourceEntry)), {
+    describe: "Databases by name: a URL, or url with options, password, passwordCommand and schemas.",
+    flag: false,
+    group: "Databases",
+  }),
+  config: setting(v.optional(v.string()), {
+    describe: "Reads sources and settings from a JSON file.",
+    placeholder: "file",
+    env: ["MCP_CONFIG"],
+    file: false,
+    group: "Databases",
+  }),
+  passwordCommand: setting(v.optional(v.string()), {
+    describe: "A command that prints the password, run for every new connection.",
+    placeholder: "command",
+    env: ["MCP_PASSWORD_COMMAND"],
+    group: "Databases",
+  }),
+  pool: setting(whole(limitRanges.poolSize), {
+    describe: "Connections to each database at most.",
+    env: ["MCP_POOL"],
+    default: 8,
+    group: "Databases",
+  }),
+  demo: setting(v.optional(v.boolean()), {
+    describe: "Serves a sample shop from a private throw-away server.",
+    file: false,
+    group: "Databases",
+  }),
+  mode: setting(
+    v.picklist(modes, ({ received }) =>
+      laterModes.includes(received)
+        ? `must be ${modes.join(", ")}: writing is not available in this version`
+        : `must be ${modes.join(", ")}`,
+    ),
+    { describe: "What may be done.", env: ["MCP_MODE"], default: "read-only", group: "Limits" },
+  ),
+  tools: setting(v.array(v.string()), {
+    describe: "Tools to offer: core, all, or names.",
+    env: ["MCP_TOOLS"],
+    placeholder: "names",
+    default: "core",
+    group: "Limits",
+  }),
+  maxRows: setting(whole(limitRanges.maxRows), {
+    describe: "Rows of a result or page at most.",
+    env: ["MCP_MAX_ROWS"],
+    default: defaultLimits.maxRows,
+    group: "Limits",
+  }),
+  maxBytes: setting(sizeSchema(bounds(limitRanges.maxBytes)), {
+    describe: "Bytes of a reply at most.",
+    env: ["MCP_MAX_BYTES"],
+    placeholder: "size",
+    default: String(defaultLimits.maxBytes),
+    group: "Limits",
+  }),
+  timeout: setting(durationSchema(bounds(limitRanges.timeoutMs)), {
+    describe: "Time a statement may take.",
+    env: ["MCP_TIMEOUT"],
+    placeholder: "duration",
+    default: `${defaultLimits.timeoutMs / 1_000}s`,
+    group: "Limits",
+  }),
+  schemas: setting(v.optional(v.array(v.string())), {
+    describe: "Schemas to show in searches and descriptions; SQL can name others still.",
+    env: ["MCP_SCHEMAS"],
+    placeholder: "names",
+    group: "Limits",
+  }),
+  denyColumns: setting(
+    v.optional(
+      v.pipe(
+        v.array(v.string()),
+        v.check((columns) => columns.length === 0, "must be left out: this version cannot enforce it"),
+      ),
+    ),
+    { describe: "Not available in this version: refused, never ignored.", placeholder: "names", group: "Limits" },
+  ),
+  structured: setting(v.optional(v.boolean()), {
+    describe: "Adds structuredContent and outputSchema, for programs; the text gets half of --max-bytes.",
+    env: ["MCP_STRUCTURED"],
+    group: "Limits",
+  }),
+  transport: setting(v.picklist(["stdio", "http"]), {
+    describe: "How clients connect: stdio, or http with /mcp and /sse.",
+    env: ["MCP_TRANSPORT"],
+    default: "stdio",
+    group: "Serving",
+  }),
+  host: setting(v.string(), {
+    describe: "The address to listen on.",
+    env: ["MCP_HOST"],
+    placeholder: "address",
+    default: "127.0.0.1",
+    group: "Serving",
+  }),
+  port: setting(whole({ least: 0, most: 65_535 }), {
+    describe: "The port to listen on; 0 for any free one.",
+    env: ["MCP_PORT"],
+    default: 8731,
+    group: "Serving",
+  }),
+  token: setting(v.optional(v.string()), {
+    describe: "The bearer token clients must send; required off loopback.",
+    env: ["MCP_TOKEN"],
+    secret: true,
+    group: "Serving",
+  }),
+  allowedHosts: setting(v.optional(v.array(v.string())), {
+    describe: "Host names clients may use besides the address listened on.",
+    env: ["MCP_ALLOWED_HOSTS"],
+    placeholder: "names",
+    group: "Serving",
+  }),
+  allowedOrigins: setting(v.optional(v.array(v.string())), {
+    describe: "Web origins that may call.",
+    env: ["MCP_ALLOWED_ORIGINS"],
+    placeholder: "origins",
+    group: "Serving",
+  }),
+  logLevel: setting(v.picklist(logLevels), {
+    describe: "The least level written to stderr.",
+    env: ["MCP_LOG_LEVEL"],
+    default: "info",
+    group: "Serving",
+  }),
+  check: setting(v.optional(v.boolean()), {
+    describe: "Connects, prints the self-audit and ends: 0 if every source answers.",
+    file: false,
+    group: "Actions",
+  }),
+  printConfig: setting(v.optional(v.picklist(hostNames)), {
+    describe: "Prints the lines to paste into an MCP host.",
+    placeholder: "host",
+    file: false,
+    group: "Actions",
+  }),
+};

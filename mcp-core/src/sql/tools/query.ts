@@ -1,0 +1,152 @@
+/** `query`: the rows of one read statement, at once or page by page. */
+import * as v from "valibot";
+import { CodedError } from "../../host/errors.js";
+import { type Call, chooseSource, toStatement, withDeadline } from "../call.js";
+import type { OpenResult } from "../cursors.js";
+import type { Database, RowCursor, Statement } from "../database.js";
+import { type Caps, maxCursorsOf } from "../limits.js";
+import { permit } from "../policy.js";
+import { createResultSink, createResultWriter } from "../result.js";
+import { defineTool, sourceArgument } from "../tool.js";
+
+const input = v.strictObject({
+  sql: v.optional(v.string()),
+  params: v.optional(v.array(v.any())),
+  max_rows: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  cursor: v.optional(v.pipe(v.string(), v.description('"start", then next_cursor'))),
+  source: sourceArgument,
+});
+
+const output = v.object({
+  columns: v.array(v.string()),
+  types: v.array(v.string()),
+  rows: v.array(v.array(v.any())),
+  row_count: v.number(),
+  truncated: v.optional(v.boolean()),
+  truncated_cells: v.optional(v.number()),
+  next_cursor: v.optional(v.string()),
+  hint: v.optional(v.string()),
+});
+
+export const query = defineTool({
+  name: "query",
+  set: "core",
+  access: "read",
+  needsSource: true,
+  input,
+  output,
+  describe: ({ dialect }) =>
+    `Run one read-only SQL statement (${dialect}). Returns JSON: columns, types, rows. Aggregate or LIMIT rather than ` +
+    `fetch much. To page through a large result pass cursor "start", then each next_cursor without sql.`,
+  async run({ sql, params, max_rows: maxRows, cursor, source }, call) {
+    const caps = permit(call.service.settings, "read", { maxRows });
+    const bounded = { ...call, signal: withDeadline(call.signal, caps) };
+    if (cursor !== undefined && cursor !== "start") return readNextPage(cursor, { sql, source }, bounded, caps);
+    const statement = toStatement(sql, params);
+    const { name } = chooseSource(call.service, source);
+    return cursor === "start"
+      ? readFirstPage(statement, name, bounded, caps)
+      : readOnce(statement, name, bounded, caps);
+  },
+});
+
+async function readOnce(statement: Statement, source: string, call: Call, caps: Caps): Promise<string> {
+  const { database } = chooseSource(call.service, source);
+  const writer = createResultWriter(caps);
+  const sink = createResultSink(writer);
+  await database.read(
+    statement,
+    {
+      columns: sink.columns,
+      row(cells) {
+        call.progress.rows++;
+        return sink.row(cells);
+      },
+    },
+    { ...caps, signal: call.signal },
+  );
+  return writer.finish({ truncated: sink.truncated });
+}
+
+async function readFirstPage(statement: Statement, source: string, call: Call, caps: Caps): Promise<string> {
+  const { cursors, settings } = call.service;
+  const { database } = chooseSource(call.service, source);
+  const place = cursors.reserve(source, maxCursorsOf(settings.poolSize));
+  const cursor = await openDetached(database, statement, call.signal, caps).catch((error: unknown) => {
+    place.release();
+    throw error;
+  });
+  await using held = place.hold({ sql: statement.sql, source, cursor, leftover: [], rowBytes: 0 });
+  return await readPage(held.result, () => held.keep(), call, caps);
+}
+
+/** Opens a cursor that outlives its call: the call's signal and deadline count only until it is open. */
+async function openDetached(
+  database: Database,
+  statement: Statement,
+  signal: AbortSignal,
+  caps: Caps,
+): Promise<RowCursor> {
+  const opening = new AbortController();
+  const abort = () => opening.abort(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await database.openCursor(statement, { ...caps, signal: opening.signal });
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+async function readNextPage(
+  token: string,
+  given: { sql: string | undefined; source: string | undefined },
+  call: Call,
+  caps: Caps,
+): Promise<string> {
+  await using held = call.service.cursors.take(token, (result) => {
+    const other = given.sql !== undefined && given.sql !== result.sql;
+    if (!other && (given.source === undefined || given.source === result.source)) return;
+    throw new CodedError("parameter_invalid", "This cursor belongs to another statement or source.", {
+      hint: "Pass a next_cursor alone, without sql, params and source.",
+    });
+  });
+  return await readPage(held.result, () => held.keep(), call, caps);
+}
+
+/** Fills a page; a row that finds no room waits for the next one, so that none is lost. */
+async function readPage(result: OpenResult, keep: () => string, call: Call, caps: Caps): Promise<string> {
+  const writer = createResultWriter(caps);
+  writer.columns(result.cursor.columns);
+  for (let ended = false; ; ) {
+    let next = result.leftover[0];
+    while (next !== undefined && writer.add(next)) {
+      result.leftover.shift();
+      next = result.leftover[0];
+    }
+    if (next !== undefined) {
+      writer.finish(); // refuses a row that can fit no page, before its cursor is handed out again
+      return writer.finish({ nextCursor: keep() });
+    }
+    if (ended) return writer.finish();
+    const count = rowsToFetch(writer.rowCount, result.rowBytes, caps);
+    const rows = await result.cursor.fetch(count, { signal: call.signal });
+    call.progress.rows += rows.length;
+    ended = rows.length < count;
+    result.leftover.push(...rows);
+    if (rows.length > 0) result.rowBytes = Math.max(1, rows.reduce((sum, row) => sum + bytesOf(row), 0) / rows.length);
+  }
+}
+
+const firstFetchRows = 50;
+
+/** One row more than the page has room for, as far as the rows so far tell: it proves that there is a next page. */
+function rowsToFetch(written: number, rowBytes: number, caps: Caps): number {
+  const room = caps.maxRows - written + 1;
+  const fit = rowBytes === 0 ? firstFetchRows : Math.ceil(caps.maxBytes / rowBytes);
+  return Math.max(1, Math.min(room, fit));
+}
+
+function bytesOf(row: readonly (string | Uint8Array | null)[]): number {
+  return row.reduce((sum, cell) => sum + (cell?.length ?? 4) + 1, 2);
+}
