@@ -8,10 +8,10 @@ import type {
   TableName,
 } from "@database-interface/mcp-core/sql";
 import { StatementError } from "@database-interface/mcp-core/sql";
-import { visibleRelation, visibleSchema } from "./catalog.js";
 import { ask } from "./query.js";
 import type { Source } from "./read.js";
 import type { TextRow } from "./session.js";
+import { visibleRelation, visibleSchema } from "./visibility.js";
 
 /** Without a schema, what the search path finds wins, then what exists only once elsewhere. */
 const findSql = `

@@ -64,6 +64,7 @@ async function readPlain(
 async function stream(source: Source, statement: Statement, sink: RowSink, options: ReadOptions): Promise<void> {
   let fields: readonly Field[] = [];
   let isAnswered = false;
+  let failure: unknown;
   const early: TextRow[] = [];
 
   const output = createOutput(source, sink);
@@ -73,7 +74,6 @@ async function stream(source: Source, statement: Statement, sink: RowSink, optio
       fields = found;
       isAnswered = true;
     };
-    let failure: unknown;
     const onRow = (row: TextRow) => {
       if (work.isStopped) return;
       try {
@@ -88,8 +88,8 @@ async function stream(source: Source, statement: Statement, sink: RowSink, optio
       }
     };
     await work.session.send({ ...statement, onFields, onRow });
-    if (failure !== undefined) throw failure;
   });
+  if (failure !== undefined) throw failure;
 
   if (output.isOpen) return;
   if (!isAnswered) throw new CodedError("not_allowed", "The statement returns no rows.", { hint: "Use SELECT." });
