@@ -45,9 +45,9 @@ const columnsSql = `
 
 /** Names of the columns `keys` of the relation `of`, in the key's order, as a JSON array. */
 const namesOf = (of: string, keys: string): string => `
-  (SELECT pg_catalog.json_agg(a.attname ORDER BY k.position)
-    FROM pg_catalog.unnest(${keys}) WITH ORDINALITY AS k (number, position)
-      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ${of} AND a.attnum = k.number)`;
+  (SELECT pg_catalog.json_agg(a.attname ORDER BY x.position)
+    FROM pg_catalog.unnest(${keys}) WITH ORDINALITY AS x (number, position)
+      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = ${of} AND a.attnum = x.number)`;
 
 /** Both sides of the foreign keys in one: `outgoing` tells which. Keys of single partitions repeat their parent's. */
 const constraintsSql = `

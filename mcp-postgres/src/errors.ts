@@ -64,11 +64,11 @@ const connectTexts: Readonly<Record<string, readonly [string, string, string]>> 
   ],
 };
 
-/** An error of a statement. A {@link CodedError} passes as it is. */
-export function toStatementError(thrown: unknown, sent: SentStatement): CodedError {
+/** An error of a statement. A {@link CodedError} passes as it is, and so does what neither server nor driver raised. */
+export function toStatementError(thrown: unknown, sent: SentStatement): Error {
   if (thrown instanceof CodedError) return thrown;
   const error = toServerError(thrown);
-  if (error === undefined) return connectionLost();
+  if (error === undefined) return thrown instanceof Error && !("code" in thrown) ? thrown : connectionLost();
   const position = toOffset(error.position, sent);
   const missing = position === undefined ? undefined : missingName(error, sent.sql, position);
   const [code, hint] = classify(error);
