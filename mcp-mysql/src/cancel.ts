@@ -1,0 +1,33 @@
+/** Stops what one of our sessions is doing, from a second connection, after making sure that it is still ours. */
+import type { Connected } from "./connect.js";
+
+const cancelTimeoutMs = 2_000;
+
+/**
+ * Sends KILL QUERY for the session, unless `isStillOurs` says otherwise at the last moment. A number alone does not
+ * identify a session behind a proxy or after a fail-over: the server must show it with the same client address.
+ * Resolves when the server has been told; a server that cannot be told loses the connection instead.
+ */
+export async function cancelStatement(
+  { session, origin, reach }: Connected,
+  isStillOurs: () => boolean,
+): Promise<void> {
+  if (!session.isOpen) return;
+  try {
+    const second = await reach(AbortSignal.timeout(cancelTimeoutMs));
+    const give = setTimeout(() => second.destroy(new Error("cancel timed out")), cancelTimeoutMs);
+    try {
+      const sql = `SELECT CONCAT(@@hostname, ':', @@port, ' ', host) FROM information_schema.processlist WHERE id = ${session.threadId}`;
+      const [row] = await second.rows(sql);
+      if (row === undefined || !isStillOurs()) return;
+      if (row[0] !== origin) throw new Error("another server's session");
+      await second.rows(`KILL QUERY ${session.threadId}`);
+    } finally {
+      clearTimeout(give);
+      // Its good-bye is nothing to wait for.
+      void second[Symbol.asyncDispose]();
+    }
+  } catch {
+    if (isStillOurs()) session.destroy(new Error("the statement could not be stopped"));
+  }
+}

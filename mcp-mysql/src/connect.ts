@@ -1,0 +1,185 @@
+/**
+ * From a source's settings to a session that is safe by itself: endpoints and protections are tried in order, then the
+ * session is made read-only, its lexical settings normalised and its time limited. Knows which variables each flavour has.
+ */
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { rootCertificates } from "node:tls";
+import { CodedError } from "@database-interface/mcp-core/host";
+import type { DatabaseOptions } from "@database-interface/mcp-core/sql";
+import type { Endpoint, MysqlConfig, TlsConfig } from "./config.js";
+import { driverCodeOf, toConnectError } from "./errors.js";
+import { openSession, type Session } from "./session.js";
+
+/** Limits that a call sets on its session. */
+export interface SessionLimits {
+  readonly timeoutMs: number;
+  /** Rows a SELECT gives at most; undefined for any number. */
+  readonly maxRows: number | undefined;
+}
+
+/** A session and what is known of it. */
+export interface Connected {
+  readonly session: Session;
+  /** The server and our own address as it sees it: what KILL makes sure of. */
+  readonly origin: string;
+  readonly isTls: boolean;
+  /** The limits in force on the session now. */
+  limits: SessionLimits;
+  /** Statements that make the session safe again after a reset, with these limits. */
+  setUp(limits: SessionLimits): readonly string[];
+  /** Opens a second, bare connection to the same server. */
+  reach(signal: AbortSignal): Promise<Session>;
+}
+
+/** What a session starts with, and catalogue queries run under. */
+export const ownLimits: SessionLimits = { timeoutMs: 60_000, maxRows: undefined };
+
+/** Modes that change how SQL is read: without them a text means the same to us and to the server. Others stay. */
+const lexicalModes = new Set(
+  "ANSI ANSI_QUOTES NO_BACKSLASH_ESCAPES IGNORE_SPACE ORACLE DB2 MAXDB MSSQL MYSQL323 MYSQL40 POSTGRESQL".split(" "),
+);
+
+/** Memory of one MariaDB session at most, in bytes; its default is without limit. */
+const sessionMemoryBytes = 256 * 1024 * 1024;
+const lockTimeoutS = 5;
+
+/** Opens sessions of one source. */
+export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
+  const timeoutMs = config.connectTimeoutMs ?? options.connectTimeoutMs;
+
+  async function openTo(endpoint: Endpoint, isTls: boolean, signal: AbortSignal): Promise<Session> {
+    const password = options.password === undefined ? (config.password?.() ?? "") : await options.password();
+    const tls = isTls ? await tlsOptions(config.tls, endpoint) : undefined;
+    return await openSession({ ...config, endpoint, password, tls, signal });
+  }
+
+  async function connectTo(endpoint: Endpoint, outer: AbortSignal): Promise<Connected> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([outer, deadline]);
+    for (const isTls of protectionsOf(config.tls, endpoint)) {
+      try {
+        const session = await openTo(endpoint, isTls, signal);
+        const reach = (reachSignal: AbortSignal) => openTo(endpoint, isTls, reachSignal);
+        return await settle(session, { isTls, reach, database: config.database });
+      } catch (thrown) {
+        if (deadline.aborted && !outer.aborted) throw connectTimeout(timeoutMs);
+        const mayBePlain = config.tls.mode === "PREFERRED" && driverCodeOf(thrown) === "ER_SERVER_SSL_DISABLED";
+        if (!isTls || !mayBePlain) throw thrown;
+      }
+    }
+    throw new CodedError("tls_failed", "No protection of the connection is left to try.");
+  }
+
+  /** @throws CodedError `connection_failed`, `authentication_failed`, `database_not_found`, `tls_failed` and the like */
+  return async function connect(signal: AbortSignal): Promise<Connected> {
+    let failure: unknown;
+    for (const endpoint of config.endpoints) {
+      try {
+        return await connectTo(endpoint, signal);
+      } catch (thrown) {
+        if (signal.aborted) throw signal.reason;
+        failure = thrown;
+      }
+    }
+    throw toConnectError(failure, config);
+  };
+}
+
+/** Makes a fresh session safe. Nothing of a caller runs before this has succeeded. */
+async function settle(
+  session: Session,
+  { isTls, reach, database }: Pick<Connected, "isTls" | "reach"> & { readonly database: string },
+): Promise<Connected> {
+  try {
+    const [row] = await session.rows(
+      `SELECT @@sql_mode, VERSION(), CONCAT(@@hostname, ':', @@port, ' ',
+        (SELECT host FROM information_schema.processlist WHERE id = CONNECTION_ID()))`,
+    );
+    const [sqlMode, version, origin] = (row ?? []).map(String);
+    const limits = ownLimits;
+    const setUp = (wanted: SessionLimits) => setUpStatements(session, database, sqlMode ?? "", version ?? "", wanted);
+    await Promise.all(setUp(limits).map((sql) => session.send({ sql })));
+    return { session, origin: origin ?? "", isTls, reach, setUp, limits };
+  } catch (thrown) {
+    session.destroy(thrown instanceof Error ? thrown : new Error("set-up"));
+    throw thrown;
+  }
+}
+
+function setUpStatements(
+  { isMariadb }: Session,
+  database: string,
+  sqlMode: string,
+  version: string,
+  limits: SessionLimits,
+): readonly string[] {
+  const modes = sqlMode.split(",").filter((mode) => !lexicalModes.has(mode));
+  // tx_read_only is MariaDB's name before 11.1; MySQL 8.0.3 dropped it (manual 5.1.8; MySQL's side was not run).
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const readOnly = isMariadb && (major < 11 || (major === 11 && minor < 1)) ? "tx_read_only" : "transaction_read_only";
+  const settings = [
+    `SESSION ${readOnly} = 1`,
+    "SESSION autocommit = 1",
+    `SESSION sql_mode = '${modes.join(",")}'`,
+    `SESSION lock_wait_timeout = ${lockTimeoutS}`,
+    `SESSION innodb_lock_wait_timeout = ${lockTimeoutS}`,
+    ...(isMariadb ? [`SESSION max_session_mem_used = ${sessionMemoryBytes}`] : []),
+    ...limitSettings(isMariadb, limits),
+  ];
+  return [
+    `SET ${settings.join(", ")}`,
+    "SET NAMES utf8mb4",
+    // A reset keeps the current database.
+    ...(database === "" ? [] : [`USE \`${database.replaceAll("`", "``")}\``]),
+  ];
+}
+
+/** The variables of a call's limits. MySQL's max_execution_time was not run; it takes milliseconds (manual 5.1.8). */
+export function limitSettings(isMariadb: boolean, { timeoutMs, maxRows }: SessionLimits): readonly string[] {
+  return [
+    isMariadb ? `SESSION max_statement_time = ${timeoutMs / 1_000}` : `SESSION max_execution_time = ${timeoutMs}`,
+    `SESSION sql_select_limit = ${maxRows ?? "DEFAULT"}`,
+  ];
+}
+
+/** Whether to use TLS, in the order of trying. A Unix socket never leaves the machine. */
+function protectionsOf({ mode }: TlsConfig, endpoint: Endpoint): readonly boolean[] {
+  if (mode === "DISABLED" || "socketPath" in endpoint) return [false];
+  return mode === "PREFERRED" ? [true, false] : [true];
+}
+
+async function tlsOptions({ mode, ca, certificate, key }: TlsConfig, endpoint: Endpoint) {
+  const isVerified = mode === "VERIFY_CA" || mode === "VERIFY_IDENTITY";
+  const [authority, cert, privateKey] = await Promise.all(
+    [ca, certificate, key].map((path) => (path === undefined ? undefined : readPem(path))),
+  );
+  const host = "host" in endpoint ? endpoint.host : "localhost";
+  return {
+    host,
+    // A name indication is for names only (RFC 6066, 3).
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    // Given explicitly: without a list the driver accepts any certificate that a password's hash vouches for.
+    ...(isVerified ? { ca: authority ?? [...rootCertificates] } : {}),
+    ...(cert === undefined || privateKey === undefined ? {} : { cert, key: privateKey }),
+    rejectUnauthorized: isVerified,
+    ...(mode === "VERIFY_IDENTITY" ? {} : { checkServerIdentity: () => undefined }),
+    minVersion: "TLSv1.2" as const,
+  };
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const hint = "ssl-ca, ssl-cert and ssl-key must name files that this process may read.";
+    throw new CodedError("tls_failed", "A certificate or key file cannot be read.", { hint, cause });
+  }
+}
+
+function connectTimeout(timeoutMs: number): CodedError {
+  return new CodedError("connection_failed", `The server did not answer within ${timeoutMs} ms.`, {
+    hint: "Check host, port and firewall, or allow more time with connect-timeout in the URL.",
+    retryable: true,
+  });
+}

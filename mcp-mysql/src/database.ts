@@ -1,0 +1,25 @@
+/** An open source: a pool, and what can be asked through it. Wires the rooms of this folder; decides nothing itself. */
+import type { Database, DatabaseOptions } from "@database-interface/mcp-core/sql";
+import { createCatalog } from "./catalog.js";
+import { check } from "./check.js";
+import type { MysqlConfig } from "./config.js";
+import { createConnector } from "./connect.js";
+import { openCursor } from "./cursor.js";
+import { explain } from "./explain.js";
+import { createPool } from "./pool.js";
+import { read, type Source } from "./read.js";
+
+/** A source that connects on first use; an unreachable server is the first call's error. */
+export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
+  const { poolSize: size, connectTimeoutMs: waitMs, log, schemas } = options;
+  const pool = createPool({ size, waitMs, connect: createConnector(config, options), log });
+  const source: Source = { pool };
+  return {
+    catalog: createCatalog(source, schemas),
+    check: check.bind(undefined, source),
+    read: read.bind(undefined, source),
+    openCursor: openCursor.bind(undefined, source),
+    explain: explain.bind(undefined, source),
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+}

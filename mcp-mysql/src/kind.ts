@@ -1,0 +1,20 @@
+/** What MySQL and MariaDB are called here, how their sources are written, and how they are opened. */
+import type { DatabaseKind } from "@database-interface/mcp-core/sql";
+import manifest from "../package.json" with { type: "json" };
+import { type MysqlConfig, parseSource, sourceFromEnvironment } from "./config.js";
+import { openDatabase } from "./database.js";
+import { startDemo } from "./demo.js";
+
+/** MySQL 8 and MariaDB 10.6 or newer; which of them it is shows when connecting. */
+export const mysqlKind: DatabaseKind<MysqlConfig> = Object.freeze({
+  name: "mysql",
+  title: "MySQL and MariaDB",
+  command: manifest.name.replace(/^.*\//, ""),
+  version: manifest.version,
+  exampleUrl: "mysql://user@localhost:3306/database",
+  dialect: "MySQL/MariaDB; ?",
+  open: openDatabase,
+  parseSource,
+  sourceFromEnvironment,
+  startDemo,
+});
