@@ -23,7 +23,6 @@ async function check(folder) {
   const tarball = join(work, `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`);
   const bytes = readFileSync(tarball);
   const { messages } = await publint({
-    pkgDir: `${root}/${folder}`,
     strict: true,
     pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
   });
