@@ -3,7 +3,6 @@ import type { DatabaseKind } from "@database-interface/mcp-core/sql";
 import manifest from "../package.json" with { type: "json" };
 import { type MysqlConfig, parseSource, sourceFromEnvironment } from "./config.js";
 import { openDatabase } from "./database.js";
-import { startDemo } from "./demo.js";
 
 /** MySQL 8 and MariaDB 10.6 or newer; which of them it is shows when connecting. */
 export const mysqlKind: DatabaseKind<MysqlConfig> = Object.freeze({
@@ -16,5 +15,5 @@ export const mysqlKind: DatabaseKind<MysqlConfig> = Object.freeze({
   open: openDatabase,
   parseSource,
   sourceFromEnvironment,
-  startDemo,
+  startDemo: async (options) => (await import("./demo.js")).startDemo(options), // the generator is only loaded for it
 });

@@ -3,7 +3,6 @@ import type { DatabaseKind } from "@database-interface/mcp-core/sql";
 import manifest from "../package.json" with { type: "json" };
 import { type PostgresConfig, parseSource, sourceFromEnvironment } from "./config.js";
 import { openDatabase } from "./database.js";
-import { startDemo } from "./demo.js";
 
 /** PostgreSQL 12 to 18. */
 export const postgresKind: DatabaseKind<PostgresConfig> = Object.freeze({
@@ -16,5 +15,5 @@ export const postgresKind: DatabaseKind<PostgresConfig> = Object.freeze({
   parseSource,
   sourceFromEnvironment,
   open: openDatabase,
-  startDemo,
+  startDemo: async (options) => (await import("./demo.js")).startDemo(options), // the generator is only loaded for it
 });
