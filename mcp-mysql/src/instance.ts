@@ -95,7 +95,7 @@ const locations = ({ folder, dataFolder }: InstanceFolder, binaries: ServerBinar
     : [`--basedir=${baseFolder(binaries)}`, `--lc-messages-dir=${join(binaries.root, "usr/share/mysql")}`]),
   `--datadir=${dataFolder}`,
   `--tmpdir=${folder.path}`,
-  `--socket=${join(folder.path, "s")}`,
+  "--socket=s", // In the data folder: a full path may not be longer than 107 bytes.
   `--pid-file=${join(folder.path, "pid")}`,
 ];
 

@@ -5,7 +5,7 @@ import { type MysqlConfig, parseSource, sourceFromEnvironment } from "./config.j
 import { openDatabase } from "./database.js";
 
 /** MySQL 8 and MariaDB 10.6 or newer; which of them it is shows when connecting. */
-export const mysqlKind: DatabaseKind<MysqlConfig> = Object.freeze({
+export const mysqlKind = Object.freeze<DatabaseKind<MysqlConfig>>({
   name: "mysql",
   title: "MySQL and MariaDB",
   command: manifest.name.replace(/^.*\//, ""),

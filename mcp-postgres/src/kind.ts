@@ -5,7 +5,7 @@ import { type PostgresConfig, parseSource, sourceFromEnvironment } from "./confi
 import { openDatabase } from "./database.js";
 
 /** PostgreSQL 12 to 18. */
-export const postgresKind: DatabaseKind<PostgresConfig> = Object.freeze({
+export const postgresKind = Object.freeze<DatabaseKind<PostgresConfig>>({
   name: "postgres",
   title: "PostgreSQL",
   command: "mcp-postgres",
