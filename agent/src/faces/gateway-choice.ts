@@ -1,0 +1,62 @@
+/** Which gateway a command uses: the one at an address, one of a configuration file, or one for the databases given. */
+import { readFile } from "node:fs/promises";
+import type { Environment } from "../config-file.js";
+import { AgentError } from "../errors.js";
+import type { GatewaySpec } from "../gateway/launch.js";
+import { type Databases, nameSource } from "../gateway/sources.js";
+
+/** What the command line says about it. */
+export interface GatewayFlags {
+  /** Address of a running gateway. */
+  readonly gateway?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  /** A gateway's configuration file. */
+  readonly config?: string | undefined;
+  readonly databases: Databases;
+}
+
+/**
+ * Precedence: `--gateway`, databases, `--config`, then `MCP_GATEWAY_URL` and `DATABASE_URL`.
+ * @throws AgentError `usage`
+ */
+export async function chooseGateway(flags: GatewayFlags, environment: Environment): Promise<GatewaySpec> {
+  const hasDatabases = Object.keys(flags.databases).length > 0;
+  if (flags.gateway !== undefined && (hasDatabases || flags.config !== undefined)) {
+    throw new AgentError("usage", "A gateway that runs elsewhere has its own databases.", {
+      hint: "Leave --gateway out to start one for these databases, or leave the databases out and use --source.",
+    });
+  }
+  if (flags.gateway !== undefined) return remote(flags.gateway, flags.tokenFile, environment);
+  if (hasDatabases && flags.config !== undefined) {
+    throw new AgentError("usage", "Databases are given twice: as arguments and by --config.", {
+      hint: "Use one of them.",
+    });
+  }
+  if (hasDatabases) return { databases: flags.databases };
+  if (flags.config !== undefined) return { config: flags.config };
+  const { MCP_GATEWAY_URL: address = "", DATABASE_URL: url = "" } = environment;
+  if (address !== "") return remote(address, flags.tokenFile, environment);
+  if (url !== "") return { databases: { [nameSource(url)]: url } };
+  throw new AgentError("usage", "Which database?", {
+    hint: "Give a URL (postgres://user@host/database, mysql://…), set DATABASE_URL, or point --gateway at a running gateway.",
+  });
+}
+
+/** The running gateway at an address, with the token of its file or of the environment. */
+export async function remote(
+  url: string,
+  tokenFile: string | undefined,
+  environment: Environment,
+): Promise<GatewaySpec> {
+  const file = tokenFile ?? environment.MCP_GATEWAY_TOKEN_FILE;
+  const token = file === undefined || file === "" ? environment.MCP_GATEWAY_TOKEN : await readToken(file);
+  return { url, ...(token === undefined || token === "" ? {} : { token }) };
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (cause) {
+    throw new AgentError("config_unreadable", `The token file cannot be read: ${file}`, { cause });
+  }
+}

@@ -1,0 +1,158 @@
+/** `db-agent query`: one statement's rows on stdout, the first ones as soon as they are there. Loads no LangChain. */
+import { createAgent } from "../agent.js";
+import { AgentError, toErrorReport } from "../errors.js";
+import type { QueryResult } from "../result.js";
+import type { Format } from "../task.js";
+import { chooseGateway, type GatewayFlags } from "./gateway-choice.js";
+import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "./io.js";
+import { createFeedback } from "./print/feedback.js";
+import { formatResult } from "./print/format.js";
+import { describeRows, formatError } from "./print/report.js";
+import { toVisibleLines } from "./print/text.js";
+
+/** What the command line says. */
+export interface QueryFlags extends GatewayFlags {
+  readonly sql: string;
+  readonly params: readonly string[];
+  readonly source?: string | undefined;
+  readonly format?: Format | undefined;
+  readonly maxRows?: number | undefined;
+  /** Reads every page to the end instead of the first rows. */
+  readonly all: boolean;
+  readonly quiet: boolean;
+}
+
+/** Runs the statement. */
+export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
+  const sql = flags.sql === "-" ? await readAll(io.stdin) : flags.sql;
+  const params = flags.params.map(toParameter);
+  const spec = await chooseGateway(flags, io.environment);
+  const style = stylesOf(io);
+  using interrupt = onInterrupt();
+  await using agent = createAgent({ gateway: spec });
+  using feedback = createFeedback(io.stderr, style.err, { quiet: flags.quiet });
+  const request = {
+    source: flags.source,
+    maxRows: flags.maxRows,
+    signal: interrupt.signal,
+    ...(params.length === 0 ? {} : { params }),
+  };
+  const format = flags.format ?? "table";
+  const startedAt = performance.now();
+  feedback.busy("running the statement");
+  try {
+    let rowCount = 0;
+    let page: QueryResult | undefined;
+    const pages = flags.all ? agent.pages(sql, request) : [await agent.query(sql, request)];
+    for await (page of pages) {
+      feedback.idle();
+      const headings = rowCount === 0;
+      if (headings || page.rowCount > 0) await write(io, formatPage(page, format, headings, io));
+      rowCount += page.rowCount;
+    }
+    if (!flags.quiet && (format === "table" || format === "vertical") && page !== undefined) {
+      const ms = Math.round(performance.now() - startedAt);
+      io.stdout.write(`${style.out("dim", `(${describeRows({ ...page, rowCount })}, ${ms} ms)`)}\n`);
+    }
+    if (page?.truncated) io.stderr.write(`${page.hint ?? "There are more rows."} --all reads every page.\n`);
+    return exitCodes.ok;
+  } catch (error) {
+    feedback.idle();
+    const report = toErrorReport(error);
+    io.stderr.write(`${formatError(report, style.err)}\n`);
+    return exitCodeOf(report.code);
+  }
+}
+
+/** `db-agent inspect`: what a database holds, or one table in full. */
+export async function runInspect(
+  flags: GatewayFlags & {
+    readonly tables: readonly string[];
+    readonly source?: string | undefined;
+    readonly kind?: string | undefined;
+    readonly format?: Format | undefined;
+  },
+  io: Io,
+): Promise<number> {
+  using interrupt = onInterrupt();
+  const { signal } = interrupt;
+  await using agent = createAgent({ gateway: await chooseGateway(flags, io.environment) });
+  const names = flags.source === undefined ? await agent.sources() : [flags.source];
+  const several = names.length > 1;
+  for (const source of names.length === 0 ? [undefined] : names) {
+    if (several) io.stdout.write(`${stylesOf(io).out("bold", source ?? "")}\n`);
+    for (const table of flags.tables) {
+      io.stdout.write(`${toVisibleLines((await agent.describe(table, { source, signal })).trimEnd())}\n`);
+    }
+    if (flags.tables.length > 0) continue;
+    const found = await agent.search({ source, kind: flags.kind ?? "table", detail: "summary", signal });
+    await write(io, formatPage(found, flags.format ?? "table", true, io));
+    if (found.truncated) io.stderr.write(`${found.hint ?? "There are more."}\n`);
+  }
+  return exitCodes.ok;
+}
+
+/** `db-agent check`: whether each database answers, and what it is. */
+export async function runCheck(
+  flags: GatewayFlags & { readonly source?: string | undefined; readonly json: boolean },
+  io: Io,
+): Promise<number> {
+  using interrupt = onInterrupt();
+  const style = stylesOf(io).out;
+  await using agent = createAgent({ gateway: await chooseGateway(flags, io.environment) });
+  const { describeSourceCheck } = await import("../graphs/verify.js");
+  const listed = flags.source === undefined ? await agent.sources() : [flags.source];
+  const names = listed.length === 0 ? [undefined] : listed;
+  const checks = await Promise.all(
+    names.map(async (source) => {
+      try {
+        const check = await agent.check(source, { signal: interrupt.signal });
+        return { source: source ?? check.source, up: true as const, check };
+      } catch (error) {
+        return { source, up: false as const, error: toErrorReport(error) };
+      }
+    }),
+  );
+  if (flags.json) {
+    io.stdout.write(`${JSON.stringify(checks, null, 2)}\n`);
+  } else {
+    for (const found of checks) {
+      if (found.up) {
+        io.stdout.write(`${style("green", "✓")} ${found.source ?? ""}: ${describeSourceCheck(found.check)}\n`);
+        for (const warning of found.check.warnings ?? [])
+          io.stdout.write(`  ${style("yellow", "!")} ${toVisibleLines(warning)}\n`);
+      } else
+        io.stdout.write(`${found.source === undefined ? "" : `${found.source}: `}${formatError(found.error, style)}\n`);
+    }
+  }
+  return checks.every(({ up }) => up) ? exitCodes.ok : exitCodes.failed;
+}
+
+function formatPage(page: QueryResult, format: Format, headings: boolean, io: Io): string {
+  return formatResult(page, format, { headings, width: tableWidth(io), style: stylesOf(io).out });
+}
+
+/** Waits where the reader is slower than we are, so that memory stays flat however many pages there are. */
+async function write(io: Io, text: string): Promise<void> {
+  if (io.stdout.write(text)) return;
+  await new Promise<void>((resolve) => {
+    io.stdout.once("drain", resolve);
+  });
+}
+
+/** A parameter as JSON where it is JSON, else as text: `42`, `true`, `null`, `"42"`, `abc`. */
+function toParameter(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "number" && String(value) !== text ? text : value;
+  } catch {
+    return text;
+  }
+}
+
+async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text += chunk.toString();
+  if (text.trim() === "") throw new AgentError("usage", "There is no statement on stdin.");
+  return text;
+}

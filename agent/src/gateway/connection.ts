@@ -1,0 +1,175 @@
+/**
+ * The one MCP connection everything goes through: made on first use, made again after it was lost, closed once. Calls
+ * come back as text or as a coded error. It knows tools by name only, and loads no LangChain.
+ */
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import type { CallToolResult, ListToolsResult } from "@modelcontextprotocol/sdk/types.js";
+import { AgentError } from "../errors.js";
+import { isSessionGone, toCallError, toToolError } from "./call-errors.js";
+import type { GatewaySpec } from "./launch.js";
+import { type OpenedClient, openClient } from "./open-client.js";
+
+/** What a call takes besides its arguments. */
+export interface CallOptions {
+  /** Cancels the call; the statement stops on the database's server. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How far a call is. */
+export interface Progress {
+  readonly progress: number;
+  readonly total?: number | undefined;
+  readonly message?: string | undefined;
+}
+
+/** A tool as the gateway lists it. */
+export type ListedTool = ListToolsResult["tools"][number];
+
+/** The connection. Connects on first use; disposing it ends a gateway that was started for it. */
+export interface GatewayConnection extends AsyncDisposable {
+  /** Makes the connection now. @throws AgentError `gateway_unreachable`, `gateway_failed`, `unauthorized` */
+  connect(): Promise<void>;
+  /** The tools, asked for once per connection and again after the gateway says they changed. */
+  tools(): Promise<readonly ListedTool[]>;
+  /** The names of the databases, where the gateway or its configuration tells them. */
+  sources(): Promise<readonly string[]>;
+  /** A call's arguments as the tool takes them now: without what is undefined, and without a `source` nobody asks for. */
+  fitArguments(tool: string, args: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>;
+  /** The text a tool answers. @throws AgentError with the server's code, or `connection_lost`, `cancelled` */
+  call(tool: string, args: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<string>;
+  /** The same as the protocol has it; a tool's error is thrown. */
+  callTool(tool: string, args: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<CallToolResult>;
+}
+
+/** Far beyond any statement: how long one may take is the server's setting. The most a timer takes. */
+const callTimeoutMs = 2 ** 31 - 1;
+
+/** A connection to this gateway; nothing happens before its first use. */
+export function createConnection(spec: GatewaySpec, version: string): GatewayConnection {
+  let current: Promise<OpenedClient> | undefined;
+  let listed: Promise<readonly ListedTool[]> | undefined;
+  let closed = false;
+
+  function open(): Promise<OpenedClient> {
+    if (closed) throw new AgentError("connection_lost", "The connection to the gateway is closed.");
+    current ??= openClient(spec, version, {
+      onClosed() {
+        current = undefined;
+        listed = undefined;
+      },
+      onToolsChanged() {
+        listed = undefined;
+      },
+    }).catch((error: unknown) => {
+      current = undefined;
+      throw error;
+    });
+    return current;
+  }
+
+  async function forget(): Promise<void> {
+    const lost = current;
+    current = undefined;
+    listed = undefined;
+    await lost?.then((opened) => opened[Symbol.asyncDispose]()).catch(() => {}); // it is being given up
+  }
+
+  /** Runs once more on a fresh connection where the gateway says that it never knew the old one: nothing was run. */
+  async function withClient<T>(use: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { client } = await open();
+      try {
+        return await use(client);
+      } catch (error) {
+        if (!isSessionGone(error) || attempt > 1) throw toCallError(error, options.signal);
+        await forget();
+      }
+    }
+  }
+
+  async function listAll(): Promise<readonly ListedTool[]> {
+    return withClient(async (client) => {
+      const tools: ListedTool[] = [];
+      for (let cursor: string | undefined; ; ) {
+        const page = await client.listTools(cursor === undefined ? {} : { cursor });
+        tools.push(...page.tools);
+        if (page.nextCursor === undefined) return tools;
+        cursor = page.nextCursor;
+      }
+    });
+  }
+
+  const connection: GatewayConnection = {
+    async connect() {
+      await open();
+    },
+    tools() {
+      listed ??= listAll().catch((error: unknown) => {
+        listed = undefined;
+        throw error;
+      });
+      return listed;
+    },
+    async sources() {
+      return listedSources(await connection.tools()) ?? ("databases" in spec ? Object.keys(spec.databases) : []);
+    },
+    async fitArguments(tool, args) {
+      return fitArguments(await connection.tools(), tool, args);
+    },
+    async call(tool, args, options = {}) {
+      const { content } = await connection.callTool(tool, args, options);
+      return content.map((block) => (block.type === "text" ? block.text : "")).join("\n");
+    },
+    async callTool(tool, args, options = {}) {
+      const given = await connection.fitArguments(tool, args);
+      options.signal?.throwIfAborted();
+      const result = await withClient(
+        (client) =>
+          client.callTool({ name: tool, arguments: given }, undefined, {
+            timeout: callTimeoutMs,
+            ...(options.signal ? { signal: options.signal } : {}),
+            ...(options.onProgress ? { onprogress: options.onProgress } : {}),
+          }),
+        options,
+      );
+      const answer = result as CallToolResult; // the schema passed is the default one
+      if (answer.isError) throw toToolError(answer);
+      return answer;
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await forget();
+    },
+  };
+  return connection;
+}
+
+/** The names a tool's `source` argument lists; undefined where there is no choice. */
+function listedSources(tools: readonly ListedTool[]): readonly string[] | undefined {
+  for (const { inputSchema } of tools) {
+    const source = inputSchema.properties?.source as { enum?: unknown } | undefined; // a JSON Schema, read with care
+    if (Array.isArray(source?.enum)) return source.enum.map(String);
+  }
+  return undefined;
+}
+
+/** `source` is no argument where there is only one; whoever names it anyway is right. */
+function fitArguments(
+  tools: readonly ListedTool[],
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const tool = tools.find((candidate) => candidate.name === name);
+  if (tool === undefined) {
+    throw new AgentError("tool_unknown", `The gateway has no tool ${name}.`, {
+      hint:
+        tools.length === 0
+          ? "It lists no tool: has it a database?"
+          : `It has ${tools.map((one) => one.name).join(", ")}.`,
+    });
+  }
+  const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+  if (tool.inputSchema.properties?.source === undefined) delete given.source;
+  return given;
+}

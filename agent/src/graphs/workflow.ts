@@ -1,0 +1,221 @@
+/**
+ * The deterministic workflow, no model in it: connect → verify → (up? inspect → query) → report, with a branch for when
+ * nothing is up. Nodes only call tools and keep replies; rendering and the meaning of rows are other rooms' business.
+ */
+import {
+  type BaseCheckpointSaver,
+  END,
+  type LangGraphRunnableConfig,
+  Send,
+  START,
+  StateGraph,
+} from "@langchain/langgraph";
+import { AgentError, type ErrorReport, toErrorReport } from "../errors.js";
+import type { AgentEvent } from "../events.js";
+import { parseQueryReply } from "../result.js";
+import type { Toolbox } from "../tools.js";
+import { describeCheck, unreachable } from "./verify.js";
+import { type Inspection, type StatementResult, type WorkflowState, workflowState } from "./workflow-state.js";
+
+/** What the workflow needs from outside. */
+export interface WorkflowPorts {
+  /** The gateway's tools; connects where nothing is connected yet. */
+  loadTools(): Promise<Toolbox>;
+  readonly checkpointer: BaseCheckpointSaver;
+}
+
+const maxAttempts = 3;
+const retryPolicy = {
+  maxAttempts,
+  initialInterval: 250,
+  backoffFactor: 3,
+  jitter: false,
+  logWarning: false, // it would write to stdout
+  retryOn: (error: unknown) => error instanceof AgentError && error.retryable,
+};
+
+type Update = Partial<typeof workflowState.Update>;
+type Config = LangGraphRunnableConfig;
+
+/** Builds the graph; its events come by the stream mode `custom`, its state by the checkpointer. */
+export function createWorkflow({ loadTools, checkpointer }: WorkflowPorts) {
+  return new StateGraph(workflowState)
+    .addNode("connect", (state: WorkflowState, config: Config) => connect(state, config, loadTools), { retryPolicy })
+    .addNode("verify", (state: WorkflowState, config: Config) => verify(state, config, loadTools), { retryPolicy })
+    .addNode("assess", () => ({}))
+    .addNode("inspect", (state: WorkflowState, config: Config) => inspect(state, config, loadTools))
+    .addNode("query", (state: WorkflowState, config: Config) => query(state, config, loadTools), { retryPolicy })
+    .addNode("fail", fail)
+    .addNode("report", () => ({ finishedAt: new Date().toISOString() }))
+    .addEdge(START, "connect")
+    .addConditionalEdges("connect", fanOut, ["verify", "fail"])
+    .addEdge("verify", "assess")
+    .addConditionalEdges("assess", afterVerify, ["inspect", "query", "fail", "report"])
+    .addConditionalEdges("inspect", nextStatement, ["query", "report"])
+    .addConditionalEdges("query", nextStatement, ["query", "report"])
+    .addEdge("fail", "report")
+    .addEdge("report", END)
+    .compile({ checkpointer });
+}
+
+/** Steps a task may take: three around each statement's own, and retries are no steps. */
+export const recursionLimitOf = (statements: number): number => statements + 12;
+
+async function connect(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+  for (const connection of state.connections) emit(config, { type: "status", connection, state: "connecting" });
+  const loaded = await attempt(config, {}, loadTools);
+  return "error" in loaded ? { failure: loaded.error } : {};
+}
+
+/** One connection of those the task names; several are verified at the same time. */
+async function verify(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+  const connection = state.connections[0] ?? "";
+  emit(config, { type: "status", connection, state: "verifying" });
+  const checked = await attempt(config, { connection }, async () => {
+    const toolbox = await loadTools();
+    const text = await toolbox.call("check_connection", { source: connection }, signalOf(config));
+    const error = unreachable(text, connection);
+    if (error !== undefined) throw error;
+    return text;
+  });
+  if ("error" in checked) {
+    emit(config, { type: "status", connection, state: "down" });
+    return { checks: [{ connection, error: checked.error }] };
+  }
+  emit(config, { type: "status", connection, state: "up", message: describeCheck(checked.value) });
+  return { checks: [{ connection, reply: checked.value }] };
+}
+
+function fanOut(state: WorkflowState): Send[] | "fail" {
+  if (state.failure !== null || state.connections.length === 0) return "fail";
+  return state.connections.map((connection) => new Send("verify", { ...state, connections: [connection] }));
+}
+
+function afterVerify(state: WorkflowState): "inspect" | "query" | "fail" | "report" {
+  const down = state.checks.filter(({ error }) => error !== undefined).length;
+  if (down === state.checks.length || (down > 0 && state.stopsOnError)) return "fail";
+  return state.lookUp === null ? nextStatement(state) : "inspect";
+}
+
+function nextStatement(state: WorkflowState): "query" | "report" {
+  return state.results.length < state.statements.length ? "query" : "report";
+}
+
+/** Looks up what the task asks for on every connection that is up; a failure here is told and harms nothing else. */
+async function inspect(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+  const { tables = [], ...search } = state.lookUp ?? {};
+  const asksForObjects = tables.length === 0 || Object.keys(search).length > 0;
+  const toolbox = await loadTools();
+
+  async function lookUp(connection: string, subject: string, tool: string, args: object): Promise<Inspection> {
+    try {
+      const reply = await toolbox.call(tool, { ...args, source: connection }, signalOf(config));
+      return { connection, subject, reply };
+    } catch (thrown) {
+      config.signal?.throwIfAborted();
+      const error = toErrorReport(thrown);
+      emit(config, { type: "error", connection, error, willRetry: false });
+      return { connection, subject, error };
+    }
+  }
+
+  const inspections = state.checks
+    .filter(({ error }) => error === undefined)
+    .map(async ({ connection }) => {
+      emit(config, { type: "status", connection, state: "inspecting" });
+      const found = await Promise.all([
+        ...(asksForObjects ? [lookUp(connection, "objects", "search_objects", { kind: "table", ...search })] : []),
+        ...tables.map((table) => lookUp(connection, table, "describe_table", { table })),
+      ]);
+      emit(config, { type: "status", connection, state: "inspected" });
+      return found;
+    });
+  return { inspections: (await Promise.all(inspections)).flat() };
+}
+
+/** Runs the next statement; the graph comes here once for each, so that every result is a checkpoint. */
+async function query(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+  const statement = state.statements[state.results.length];
+  if (statement === undefined) return {};
+  const { name, sql, source } = statement;
+  const why = whyNotToRun(state, source);
+  if (why !== undefined) return { results: [skipped(why)] };
+
+  emit(config, { type: "sql", statement: name, connection: source, sql });
+  const startedAt = performance.now();
+  const answered = await attempt(config, { connection: source, statement: name }, async () => {
+    const toolbox = await loadTools();
+    const params: unknown = statement.params === undefined ? undefined : JSON.parse(statement.params);
+    const text = await toolbox.call(
+      "query",
+      { sql, params, max_rows: statement.maxRows, source },
+      {
+        ...signalOf(config),
+        onProgress: (progress) => emit(config, { type: "progress", statement: name, ...progress }),
+      },
+    );
+    return { text, result: parseQueryReply(text) };
+  });
+  const ms = Math.round(performance.now() - startedAt);
+  if ("error" in answered) return { results: [{ error: answered.error, skipped: false, ms }] };
+  const { text: reply, result } = answered.value;
+  emit(config, {
+    ...result,
+    type: "rows",
+    statement: name,
+    connection: source,
+    columns: [...result.columns],
+    types: [...result.types],
+    rows: result.rows.map((row) => [...row]),
+    ms,
+  });
+  return { results: [{ reply, skipped: false, ms }] };
+}
+
+function whyNotToRun(state: WorkflowState, source: string): string | undefined {
+  const check = state.checks.find(({ connection }) => connection === source);
+  if (check === undefined || check.error !== undefined) return `${source} is down.`;
+  if (state.stopsOnError && state.results.some(({ error }) => error !== undefined))
+    return "An earlier statement failed.";
+  return undefined;
+}
+
+/** The branch for when nothing is up: no statement runs, the report says why. */
+function fail(state: WorkflowState): Update {
+  const results = state.statements.map(() => skipped("Nothing ran: a connection is down."));
+  return results.length === 0 ? {} : { results };
+}
+
+const skipped = (message: string): StatementResult => ({
+  error: { code: "skipped", message, retryable: false },
+  skipped: true,
+  ms: 0,
+});
+
+/**
+ * One attempt of a node. A failure worth another attempt is thrown, for the retry policy; the last one becomes a value,
+ * for the state and its branches.
+ */
+async function attempt<T>(
+  config: Config,
+  of: { connection?: string; statement?: string },
+  run: () => Promise<T>,
+): Promise<{ readonly value: T } | { readonly error: ErrorReport }> {
+  try {
+    return { value: await run() };
+  } catch (thrown) {
+    config.signal?.throwIfAborted();
+    const isLast = (config.executionInfo?.nodeAttempt ?? maxAttempts) >= maxAttempts;
+    const willRetry = !isLast && retryPolicy.retryOn(thrown);
+    const error = toErrorReport(thrown);
+    emit(config, { type: "error", ...of, error, willRetry });
+    if (willRetry) throw thrown;
+    return { error };
+  }
+}
+
+function emit(config: Config, event: AgentEvent): void {
+  config.writer?.(event);
+}
+
+const signalOf = (config: Config) => (config.signal === undefined ? {} : { signal: config.signal });
