@@ -113,7 +113,7 @@ async function expandOne(expression: string, at: string, expand: Expand): Promis
   const [, name, fallback] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(expression) ?? [];
   if (name === undefined) {
     throw new CodedError("config_invalid", `\${…} at ${at || "the top"} in ${expand.path} is not a variable.`, {
-      hint: "Write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a literal ${.",
+      hint: `Write \${NAME}, \${NAME:-default} or \${file:/path}; $\${ stands for a literal \${.`,
     });
   }
   const value = expand.environment[name];

@@ -34,6 +34,9 @@ export interface DoorRequest {
   readonly authorization: string | undefined;
 }
 
+/** Off loopback anyone may try. */
+const minTokenLength = 16;
+
 const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
 
 /** True for an address or name that only this machine can reach. */
@@ -56,6 +59,11 @@ export function createDoor(options: DoorOptions): Door {
   if (!local && !options.token) {
     throw new CodedError("config_invalid", `Listening on ${options.host} needs a token: others can reach it.`, {
       hint: "Set MCP_TOKEN (or MCP_TOKEN_FILE) to a long random text, or listen on 127.0.0.1.",
+    });
+  }
+  if (!local && options.token !== undefined && options.token.length < minTokenLength) {
+    throw new CodedError("config_invalid", `A token of less than ${minTokenLength} characters can be guessed.`, {
+      hint: "Make one with: openssl rand -base64 32",
     });
   }
   if (options.token !== undefined && !/^[\x21-\x7e]+$/.test(options.token)) {

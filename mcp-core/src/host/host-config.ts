@@ -43,6 +43,18 @@ const hosts = {
   },
   gemini: { file: "~/.gemini/settings.json or .gemini/settings.json", write: mcpServers },
   codex: { file: "~/.codex/config.toml", write: codexToml },
+  cline: { file: "cline_mcp_settings.json", write: mcpServers },
+  "lm-studio": { file: "~/.lmstudio/mcp.json", write: mcpServers },
+  opencode: {
+    file: "opencode.json",
+    write: ({ name, command, args, env }: Server) =>
+      json({
+        mcp: {
+          [name]: { type: "local", command: [command, ...args], enabled: true, ...(env ? { environment: env } : {}) },
+        },
+      }),
+  },
+  goose: { file: "~/.config/goose/config.yaml", write: gooseYaml },
 } as const satisfies Record<string, { file: string; write(server: Server): string }>;
 
 export type HostName = keyof typeof hosts;
@@ -70,6 +82,21 @@ function codexToml({ name, command, args, env }: Server): string {
     );
   }
   return lines.join("\n");
+}
+
+/** JSON is YAML, so quoted texts and lists are written as JSON. */
+function gooseYaml({ name, command, args, env }: Server): string {
+  return [
+    "extensions:",
+    `  ${JSON.stringify(name)}:`,
+    `    name: ${JSON.stringify(name)}`,
+    "    type: stdio",
+    "    enabled: true",
+    `    cmd: ${JSON.stringify(command)}`,
+    `    args: ${JSON.stringify(args)}`,
+    ...(env === undefined ? [] : [`    envs: ${JSON.stringify(env)}`]),
+    "    timeout: 300",
+  ].join("\n");
 }
 
 /** A TOML basic string; JSON's escapes are all among its own. */

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import type { Door } from "./door.js";
 import { CodedError } from "./errors.js";
 import type { Log } from "./log.js";
-import { readBody, sendResponse, toArrival } from "./node-http.js";
+import { readBody, sendEarly, sendResponse, toArrival, toUrl } from "./node-http.js";
 import { methodNotAllowed, notFound, problem } from "./problem.js";
 
 /** What a route's handler knows besides the request. */
@@ -81,11 +81,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
       active.add(exchange);
       answer(incoming, outgoing, options, () => closing, exchange)
         .catch((error: unknown) => {
+          if (incoming.socket.destroyed) return log.debug("client_gone");
           log.error("request_failed", { error });
-          if (!outgoing.headersSent)
-            return sendResponse(problem(500, "internal", "Something went wrong inside the server."), outgoing);
-          outgoing.destroy();
-          return undefined;
+          if (outgoing.headersSent) return void outgoing.destroy();
+          return sendResponse(problem(500, "internal", "Something went wrong inside the server."), outgoing);
         })
         .finally(() => {
           active.delete(exchange);
@@ -94,6 +93,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
     },
   );
   await listen(server, host, port);
+  server.on("error", (error) => log.error("listener_failed", { error }));
   const address = server.address() as AddressInfo; // a TCP server that listens has one
   const url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 
@@ -165,49 +165,48 @@ async function answer(
   exchange: { isEndless: boolean },
 ): Promise<void> {
   const { host, origin, authorization } = incoming.headers;
-  const send = async (response: Response): Promise<void> => {
-    if (!incoming.complete) {
-      // the rest of a refused body is not read; the connection ends with the answer
-      outgoing.setHeader("connection", "close");
-    }
-    await sendResponse(response, outgoing);
-    if (!incoming.complete) incoming.destroy();
-  };
-  const path = (incoming.url ?? "/").split("?", 1)[0] ?? "/";
-  const atPath = options.routes.filter((route) => isAt(route.path, path));
+  const refuse = (response: Response): Promise<void> => sendEarly(response, incoming, outgoing);
+  const url = toUrl(incoming);
+  const atPath = url === undefined ? [] : options.routes.filter((route) => isAt(route.path, url.pathname));
   const method = incoming.method ?? "GET";
-  const route = atPath.find((one) => one.method === method || (method === "HEAD" && one.method === "GET"));
   const isPreflight = method === "OPTIONS" && origin !== undefined;
   const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
   const refusal = options.door.refuse({ host, origin, authorization }, isPublic ? "public" : "token");
-  if (refusal !== undefined) return send(refusal);
+  if (refusal !== undefined) return refuse(refusal);
   for (const [name, value] of Object.entries(options.door.corsHeaders(origin))) outgoing.setHeader(name, value);
-  if (isClosing()) return send(problem(503, "closing", "The server is stopping.", { connection: "close" }));
-  if (atPath.length === 0) return send(notFound());
+  if (isClosing()) return refuse(problem(503, "closing", "The server is stopping.", { connection: "close" }));
+  if (url === undefined || atPath.length === 0) return refuse(notFound());
   const allow = [...new Set(atPath.map((one) => one.method))].join(", ");
-  if (isPreflight) return send(preflight(allow));
-  if (route === undefined) return send(methodNotAllowed(allow));
-  const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
+  if (isPreflight) return refuse(preflight(allow));
+  const route = atPath.find(
+    (one) => one.method === method || (method === "HEAD" && one.method === "GET" && "handle" in one),
+  );
+  if (route === undefined) return refuse(methodNotAllowed(allow));
+  const hasBody = method !== "GET" && method !== "HEAD" && method !== "DELETE";
   if (hasBody && "handleJson" in route && !isJson(incoming.headers["content-type"])) {
-    return send(problem(415, "unsupported_media_type", "Send application/json."));
+    return refuse(problem(415, "unsupported_media_type", "Send application/json."));
   }
-  const { request, signal, remoteAddress } = toArrival(incoming, outgoing);
   const text = hasBody ? await readBody(incoming, options.maxBodyBytes) : "";
   if (text === undefined) {
-    return send(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
+    return refuse(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
   }
-  if (!("handleJson" in route)) {
+  const { request, signal, remoteAddress } = toArrival(incoming, url, outgoing);
+  if ("handle" in route) {
     const whole = hasBody ? new Request(request, { body: text }) : request;
-    return send(await route.handle(whole, { signal, remoteAddress }));
+    return sendResponse(await route.handle(whole, { signal, remoteAddress }), outgoing);
   }
-  let parsed: unknown;
+  const body = hasBody ? parseJson(text) : { value: undefined };
+  if (body === undefined) return sendResponse(notJson(), outgoing);
+  exchange.isEndless = route.isEndless?.(request, body.value) ?? false;
+  return sendResponse(await route.handleJson(request, body.value, { signal, remoteAddress }), outgoing);
+}
+
+function parseJson(text: string): { readonly value: unknown } | undefined {
   try {
-    parsed = hasBody ? JSON.parse(text) : undefined;
+    return { value: JSON.parse(text) };
   } catch {
-    return send(parseError());
+    return undefined;
   }
-  exchange.isEndless = route.isEndless?.(request, parsed) ?? false;
-  return send(await route.handleJson(request, parsed, { signal, remoteAddress }));
 }
 
 function isAt(pattern: string, path: string): boolean {
@@ -219,7 +218,7 @@ function isAt(pattern: string, path: string): boolean {
 const isJson = (contentType: string | undefined): boolean => /^application\/json\s*(;|$)/i.test(contentType ?? "");
 
 /** JSON-RPC's own answer to a body that is not JSON. */
-const parseError = (): Response =>
+const notJson = (): Response =>
   Response.json(
     { jsonrpc: "2.0", id: null, error: { code: -32700, message: "The body is not valid JSON." } },
     { status: 400 },

@@ -12,8 +12,15 @@ export interface Arrival {
   readonly remoteAddress: string;
 }
 
+/** The URL that was asked for, dots resolved; undefined when the request line holds no path of ours. */
+export function toUrl(incoming: IncomingMessage): URL | undefined {
+  const target = incoming.url ?? "";
+  const base = `http://${incoming.headers.host ?? "localhost"}`;
+  return target.startsWith("/") && URL.canParse(base + target) ? new URL(base + target) : undefined;
+}
+
 /** The request without its body; the signal lives until the response is sent. */
-export function toArrival(incoming: IncomingMessage, outgoing: ServerResponse): Arrival {
+export function toArrival(incoming: IncomingMessage, url: URL, outgoing: ServerResponse): Arrival {
   const controller = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) controller.abort();
@@ -22,8 +29,6 @@ export function toArrival(incoming: IncomingMessage, outgoing: ServerResponse): 
   for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
     headers.append(incoming.rawHeaders[index] ?? "", incoming.rawHeaders[index + 1] ?? "");
   }
-  const url = new URL(incoming.url ?? "/", "http://localhost");
-  url.host = incoming.headers.host ?? "localhost";
   const request = new Request(url, { method: incoming.method ?? "GET", headers, signal: controller.signal });
   return { request, signal: controller.signal, remoteAddress: incoming.socket.remoteAddress ?? "" };
 }
@@ -33,12 +38,44 @@ export async function readBody(incoming: IncomingMessage, maxBytes: number): Pro
   if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  const arriving: AsyncIterable<Buffer> = incoming.iterator({ destroyOnReturn: false });
+  for await (const chunk of arriving) {
     size += chunk.length;
     if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Milliseconds a client that is still sending gets to read why it was refused. */
+const lateBodyMs = 500;
+
+/**
+ * Sends a refusal before the body has been read. Closing at once would reset the connection and lose the answer, so
+ * what still comes is thrown away for a moment.
+ */
+export async function sendEarly(
+  response: Response,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  if (incoming.complete) return sendResponse(response, outgoing);
+  const body = Buffer.from(await response.arrayBuffer());
+  const headers = { ...Object.fromEntries(response.headers), "content-length": body.length, connection: "close" };
+  outgoing.writeHead(response.status, headers).write(body);
+  incoming.resume();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, lateBodyMs);
+    incoming.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    incoming.once("end", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  outgoing.end();
 }
 
 /** Sends a response; resolves when it is sent or the client has gone. */

@@ -68,7 +68,8 @@ export async function runCommand<S extends Settings>(
 ): Promise<number> {
   const stdout = options.stdout ?? process.stdout;
   const stderr = options.stderr ?? process.stderr;
-  using interruption = options.signal === undefined ? listenForSignals() : undefined;
+  const isWholeProcess = options.signal === undefined && options.stdout === undefined && options.stderr === undefined;
+  using interruption = isWholeProcess ? takeProcess(spec.name) : undefined;
   const io: CommandIo = {
     signal: options.signal ?? interruption?.signal ?? new AbortController().signal,
     environment: options.environment ?? process.env,
@@ -80,7 +81,7 @@ export async function runCommand<S extends Settings>(
     stderr.write(`${errorLine(spec.name, error)}\n`);
     return error instanceof CodedError && usageCodes.has(error.code) ? 2 : 1;
   });
-  if (interruption !== undefined) setTimeout(() => process.exit(code), lingerMs).unref();
+  if (isWholeProcess) setTimeout(() => process.exit(code), lingerMs).unref();
   return code;
 }
 
@@ -139,17 +140,28 @@ export function errorLine(name: string, error: unknown): string {
   return `${name}: ${redactText(text.replace(/\s*\n\s*/g, " "))}`;
 }
 
-function listenForSignals(): Disposable & { readonly signal: AbortSignal } {
+/** The process's signals, closed pipes and stray errors, until disposed. */
+function takeProcess(name: string): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const interrupt = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
     controller.abort(new CodedError("cancelled", `Stopped by ${signal}.`));
   };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  // Node's own report would print the whole error, and with it what drivers put into theirs
+  const fail = (error: unknown): void => {
+    process.stderr.write(`${errorLine(name, error)}\n`);
+    process.exit(1);
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt).on("uncaughtException", fail).on("unhandledRejection", fail);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   return {
     signal: controller.signal,
     [Symbol.dispose]() {
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+      process.off("uncaughtException", fail).off("unhandledRejection", fail);
     },
   };
 }
+
+/** A reader like `head` has had enough. */
+function ignoreClosedPipe(): void {}

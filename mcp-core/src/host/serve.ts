@@ -5,7 +5,7 @@
 import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
 import { createAudience, type Notifier } from "./audience.js";
-import { createDoor } from "./door.js";
+import { createDoor, isLoopback } from "./door.js";
 import { type JsonRoute, openHttpServer, type Route } from "./http-server.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
@@ -83,7 +83,9 @@ async function serveStdio(options: ServeOptions): Promise<Served> {
     signal.removeEventListener("abort", close);
     log.info("closed");
   });
-  log.info("serving", { transport: "stdio", version: options.version });
+  const isTerminal = "isTTY" in stdin && stdin.isTTY === true;
+  const hint = isTerminal ? { hint: "An MCP host speaks to this on stdin; people want --help." } : {};
+  log.info("serving", { transport: "stdio", version: options.version, ...hint });
   return {
     closed,
     notify: audience.notify,
@@ -115,7 +117,11 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
     maxBodyBytes: http.maxBodyBytes ?? 4_194_304,
     drainMs: http.drainMs ?? 5_000,
     async onDrained() {
-      await Promise.all([endpoint[Symbol.asyncDispose](), sessions[Symbol.asyncDispose](), sse[Symbol.asyncDispose]()]);
+      await Promise.allSettled([
+        endpoint[Symbol.asyncDispose](),
+        sessions[Symbol.asyncDispose](),
+        sse[Symbol.asyncDispose](),
+      ]);
     },
     routes: [
       ...["POST", "GET", "DELETE"].map(
@@ -137,7 +143,10 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
       ...(options.routes ?? []),
     ],
   });
-  const sweeper = setInterval(() => void sessions.sweep(), Math.min(minuteMs, Math.max(1_000, idleMs / 2)));
+  const sweeper = setInterval(
+    () => sessions.sweep().catch((error) => log.warn("sweep_failed", { error })),
+    Math.min(minuteMs, Math.max(1_000, idleMs / 2)),
+  );
   let closing: Promise<void> | undefined;
   let settle: () => void = () => {};
   const closed = new Promise<void>((resolve) => {
@@ -155,6 +164,9 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
   };
   onAbort(signal, close);
   const url = listener.url;
+  if (!isLoopback(http.host)) {
+    log.warn("plain_http", { hint: "Others can reach this port and read the token on its way: put TLS in front." });
+  }
   log.info("listening", { transport: "http", url: `${url}/mcp`, version: options.version });
   return {
     url,

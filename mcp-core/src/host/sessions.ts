@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import {
   isInitializeRequest,
+  isJSONRPCNotification,
   isJSONRPCRequest,
   type McpServerFactory,
   WebStandardStreamableHTTPServerTransport,
@@ -41,6 +42,8 @@ interface Session {
   /** Requests and streams in progress. */
   open: number;
   lastUsed: number;
+  /** Ids of the requests in progress that came alone in their POST. */
+  readonly alone: Set<string | number>;
 }
 
 const full = () =>
@@ -70,7 +73,7 @@ export function createSessions(options: SessionOptions): Sessions {
       onclose?.();
     };
     server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
-    return { id, transport, open: 0, lastUsed: now(), close: () => product.close() };
+    return { id, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
   }
 
   async function makeRoom(): Promise<boolean> {
@@ -101,19 +104,27 @@ export function createSessions(options: SessionOptions): Sessions {
   }
 
   async function pass(session: Session, request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
+    const { transport, alone } = session;
+    const id = isJSONRPCRequest(parsedBody) ? parsedBody.id : undefined;
     session.open++;
+    if (id !== undefined) alone.add(id);
     let done = false;
     const finish = (): void => {
       if (done) return;
       done = true;
       session.open--;
       session.lastUsed = now();
+      if (id !== undefined) alone.delete(id);
     };
-    signal.addEventListener("abort", () => cancelRequests(session.transport, parsedBody), { once: true });
+    signal.addEventListener("abort", () => cancelRequests(transport, parsedBody), { once: true });
     try {
-      const response = await session.transport.handleRequest(request, parsedBody === undefined ? {} : { parsedBody });
-      if (response.body === null) finish();
-      return response.body === null ? response : whenConsumed(response, finish);
+      const response = await transport.handleRequest(request, parsedBody === undefined ? {} : { parsedBody });
+      const cancelled = cancelledId(parsedBody);
+      // nothing will follow on the stream of a cancelled request, but the SDK leaves it open
+      if (cancelled !== undefined && alone.has(cancelled)) transport.closeSSEStream(cancelled);
+      if (response.body !== null) return whenConsumed(response, finish);
+      finish();
+      return response;
     } catch (error) {
       finish();
       throw error;
@@ -145,6 +156,12 @@ export function createSessions(options: SessionOptions): Sessions {
 
 const isInitialize = (body: unknown): boolean =>
   (Array.isArray(body) ? body : [body]).some((one) => isInitializeRequest(one));
+
+function cancelledId(body: unknown): string | number | undefined {
+  if (!isJSONRPCNotification(body) || body.method !== "notifications/cancelled") return undefined;
+  const id = body.params?.requestId;
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
+}
 
 /**
  * A client that has gone cannot be answered: without an event store there is no other stream the result could take, so
