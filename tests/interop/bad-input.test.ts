@@ -182,7 +182,7 @@ describe.each(Object.entries(engines))("%s", (name, engine) => {
     ["a port out of range", () => [database.url, "--transport", "http", "--port", "70000"], /port/i],
     ["a URL of another product", () => ["redis://127.0.0.1/0"], new RegExp(engine.scheme)],
     ["a port in the URL out of range", () => [`${engine.scheme}://u:hunter2@127.0.0.1:70000/db`], /port/i],
-    ["an unknown option in the URL", () => [`${database.url}?multipleStatements=true`], /multipleStatements/],
+    ["an unknown option in the URL", () => [`${database.url}?multipleStatements=true`], /multipleStatements/i],
     ["two sources of one name", () => ["--source", `a=${database.url}`, "--source", `a=${database.url}`], /\ba\b/],
     ["a mode this version has not", () => [database.url, "--mode", "wild"], /read-only/],
     ["a file that is not there", () => ["--config", join(scratch, "absent.json")], /absent\.json/],
