@@ -35,8 +35,8 @@ export function bind(
   };
 }
 
-/** Spaces keep a literal apart from what stands beside its marker. */
-function toLiteral(value: Parameter): string {
+/** A value as a literal. Spaces keep it apart from what stands beside its marker. */
+export function toLiteral(value: Parameter): string {
   if (value === null) return " NULL ";
   if (typeof value === "boolean") return value ? " TRUE " : " FALSE ";
   if (typeof value === "number") return ` ${value} `;
