@@ -10,6 +10,9 @@ import {
   writePrivateFile,
 } from "@database-interface/mcp-core/sample";
 import type { CallOptions } from "@database-interface/mcp-core/sql";
+
+export type { Instance } from "@database-interface/mcp-core/sample";
+
 import type { ServerBinaries } from "./instance-binaries.js";
 
 const superuser = "postgres";

@@ -8,6 +8,7 @@ import {
   access,
   chmod,
   cp,
+  lchown,
   link,
   lstat,
   mkdir,
@@ -152,6 +153,11 @@ export async function copyFolder(
     if (signal.aborted) throw error;
     await rm(to, { recursive: true, force: true }); // A cp without those options: do it ourselves.
     await cp(from, to, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
-    if (account !== undefined) await runProgram("chown", ["-R", `${account.uid}:${account.gid}`, to], { signal });
+    if (account !== undefined) await handOver(to, account);
   }
+}
+
+async function handOver(folder: string, { uid, gid }: ServerAccount): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) await lchown(join(folder, name), uid, gid);
+  await lchown(folder, uid, gid);
 }
