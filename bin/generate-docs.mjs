@@ -1,6 +1,7 @@
 /**
  * Writes what the READMEs say about tools, options and errors, from the built packages, between the markers
- * `<!-- generated: tools -->` and `<!-- end -->`. With `--check` it writes nothing and fails when a README is stale.
+ * `<!-- generated: tools -->` and `<!-- end -->`: `node bin/generate-docs.mjs [--check] [folder…]`. With `--check` it
+ * writes nothing and fails when a README is stale.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,11 +10,12 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { packages, root } from "./workspace.mjs";
 
 const isCheck = process.argv.includes("--check");
+const named = packages.filter((folder) => process.argv.includes(folder));
 /** What each kind of section holds, for the package it stands in. @type {Record<string, (folder: string) => string | Promise<string>>} */
 const sections = { tools: toolsTable, options: optionsText, errors: errorsTable };
 
 let stale = 0;
-for (const folder of packages) {
+for (const folder of named.length === 0 ? packages : named) {
   const file = `${root}/${folder}/README.md`;
   if (!existsSync(file)) continue;
   const text = readFileSync(file, "utf8");
