@@ -1,7 +1,11 @@
-/** Plans: the server's own, and what stands out in them. */
+/** The server's plan of a query, made readable. EXPLAIN may run parts of the query, so it runs inside the same limits. */
+import { CodedError } from "@database-interface/mcp-core/host";
 import type { Explanation, ReadOptions, Statement } from "@database-interface/mcp-core/sql";
+import { toStatementError } from "./errors.js";
 import { approve } from "./guard.js";
-import { runApproved, type Source } from "./read.js";
+import { findingsOf, planText } from "./plan.js";
+import type { Source } from "./read.js";
+import { inTransaction } from "./transaction.js";
 
 /** @see Database.explain */
 export async function explain(
@@ -9,17 +13,37 @@ export async function explain(
   statement: Statement,
   { analyze, ...options }: ReadOptions & { readonly analyze: boolean },
 ): Promise<Explanation> {
-  const prefix = analyze ? "ANALYZE FORMAT=JSON " : "EXPLAIN FORMAT=JSON ";
   const approved = approve(statement);
+  if (!approved.isSelect) {
+    throw new CodedError("not_allowed", "Only SELECT, WITH, VALUES and TABLE can be explained.", {
+      hint: "Give the query itself, without EXPLAIN in front.",
+    });
+  }
+  let prefix = "";
   let plan = "";
-  const explained = { ...approved, sql: prefix + approved.sql };
-  const sink = {
-    columns: () => {},
-    row([text]: readonly unknown[]) {
-      plan = String(text);
-      return true;
-    },
-  };
-  await runApproved(source, explained, sink, options);
-  return { plan, findings: [] };
+  try {
+    // No row limit, which would change the plan.
+    await inTransaction(source.pool, { ...options, maxRows: undefined }, async ({ session }) => {
+      prefix = prefixOf(session.isMariadb, analyze);
+      await session.send({
+        sql: prefix + approved.sql,
+        onRow: ([cell]) => {
+          plan += String(cell);
+        },
+      });
+    });
+  } catch (thrown) {
+    const toCallerOffset = (offset: number) => approved.toCallerOffset(offset - prefix.length);
+    throw toStatementError(thrown, { ...approved, sql: prefix + approved.sql, toCallerOffset });
+  }
+  // MySQL's analysis is a text tree already.
+  if (!plan.startsWith("{")) return { plan, findings: [] };
+  const parsed = JSON.parse(plan);
+  return { plan: planText(parsed), findings: findingsOf(parsed) };
+}
+
+/** MySQL measures only in FORMAT=TREE (manual 15.8.2; not run). */
+function prefixOf(isMariadb: boolean, analyze: boolean): string {
+  if (!analyze) return "EXPLAIN FORMAT=JSON ";
+  return isMariadb ? "ANALYZE FORMAT=JSON " : "EXPLAIN ANALYZE FORMAT=TREE ";
 }
