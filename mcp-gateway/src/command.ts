@@ -1,0 +1,162 @@
+/** The commands `mcp-gateway`, `mcp-gateway check` and `mcp-gateway status`: settings into a gateway, the gateway onto a transport. */
+import { resolve } from "node:path";
+import {
+  CodedError,
+  type CommandCall,
+  type CommandOptions,
+  createLog,
+  defineCommand,
+  hostConfig,
+  runCommand as runHostCommand,
+  serve,
+} from "@database-interface/mcp-core/host";
+import { parseConfig } from "./config.js";
+import { openGateway } from "./gateway.js";
+import { isFields } from "./message.js";
+import { planServers } from "./servers.js";
+import { addressSettings, configSetting, gatewaySettings } from "./settings.js";
+import { type ServersReport, toTable } from "./sight.js";
+import { version } from "./version.js";
+
+/** Runs `mcp-gateway`; resolves to the exit code, never rejects. */
+export const runCommand = (options: CommandOptions = {}): Promise<number> => runHostCommand(gatewayCommand, options);
+
+const settingsInFile = (value: unknown): unknown => (isFields(value) ? (value.settings ?? {}) : {});
+
+const checkCommand = defineCommand({
+  name: "check",
+  version,
+  summary: "Checks a config file and says what it would start; starts nothing.",
+  settings: configSetting,
+  configFile: "config",
+  settingsInFile: () => ({}),
+  examples: [["mcp-gateway check --config gateway.json", "one line per server"]],
+  async run({ file, io }) {
+    const plans = planServers(parseConfig(required(file).value), {
+      environment: io.environment,
+      workingDirectory: process.cwd(),
+    });
+    for (const { id, summary } of plans) io.stdout.write(`${id}: ${summary}\n`);
+    if (plans.length === 0) io.stdout.write("The config is valid and names no server.\n");
+    return 0;
+  },
+});
+
+const statusCommand = defineCommand({
+  name: "status",
+  version,
+  summary: "Asks a running gateway how its servers are.",
+  settings: addressSettings,
+  examples: [["mcp-gateway status --url http://127.0.0.1:8730", "a table of servers"]],
+  async run({ values, io }) {
+    const url = new URL("/v1/servers", values.url ?? "http://127.0.0.1:8730");
+    const report = await ask(url, values.token, io.signal);
+    io.stdout.write(values.json === true ? `${JSON.stringify(report, null, 2)}\n` : toTable(report));
+    return 0;
+  },
+});
+
+/** The command as a value, from which help, completion and docs derive. */
+export const gatewayCommand = defineCommand({
+  name: "mcp-gateway",
+  version,
+  summary: "One MCP endpoint for many servers: starts them on demand, stops them when idle, merges their tools.",
+  settings: gatewaySettings,
+  configFile: "config",
+  settingsInFile,
+  commands: [checkCommand, statusCommand],
+  examples: [
+    ["mcp-gateway --config gateway.json", "serves /mcp, /sse, /healthz, /readyz, /metrics and /v1/servers"],
+    ["mcp-gateway --config gateway.json --stdio", "the same over stdio, for hosts that only start processes"],
+    ["mcp-gateway check --config gateway.json", "says what it would start"],
+    ["mcp-gateway status", "how the servers of a running gateway are"],
+  ],
+  run,
+});
+
+async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): Promise<number> {
+  if (values.printConfig !== undefined) {
+    const args = [
+      "-y",
+      "@database-interface/mcp-gateway",
+      "--config",
+      resolve(values.config ?? "gateway.json"),
+      "--stdio",
+    ];
+    io.stdout.write(hostConfig({ host: values.printConfig, name: "databases", command: "npx", args }));
+    return 0;
+  }
+  const log = createLog({ name: "mcp-gateway", level: values.logLevel });
+  await using gateway = openGateway({
+    config: required(file).value,
+    cacheFolder: values.cacheDir,
+    environment: io.environment,
+    log,
+    life: {
+      idleMs: values.idleTimeout,
+      startMs: values.startTimeout,
+      maxCalls: values.maxCalls,
+      maxQueued: values.maxQueue,
+    },
+    discoveryMs: values.discoveryTimeout,
+    serverLogLevel: values.logLevel === "info" ? "warn" : values.logLevel,
+  });
+  await using served = await serve({
+    name: "mcp-gateway",
+    version,
+    factory: gateway.factory,
+    transport: values.stdio === true ? "stdio" : "http",
+    http: {
+      host: values.host,
+      port: values.port,
+      token: values.token,
+      allowedHosts: values.allowedHosts,
+      allowedOrigins: values.allowedOrigins,
+    },
+    ready: gateway.ready,
+    routes: gateway.routes,
+    log,
+    signal: io.signal,
+  });
+  gateway.addListener(served.notify);
+  await served.closed;
+  return 0;
+}
+
+function required<File>(file: File | undefined): File {
+  if (file !== undefined) return file;
+  throw new CodedError("usage", "There is no config file to read.", {
+    hint: "Pass --config gateway.json, or set MCP_GATEWAY_CONFIG.",
+  });
+}
+
+async function ask(url: URL, token: string | undefined, signal: AbortSignal): Promise<ServersReport> {
+  let response: Response;
+  try {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    response = await fetch(url, {
+      headers,
+      redirect: "error",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+    });
+  } catch (cause) {
+    throw new CodedError("connection_failed", `No gateway answers at ${url.origin}.`, {
+      hint: "Start one, or name another with --url.",
+      cause,
+    });
+  }
+  if (response.status === 401)
+    throw new CodedError("unauthorized", "The gateway wants a token.", { hint: "Set MCP_TOKEN, or pass --token." });
+  const report: unknown = await response.json().catch(() => undefined);
+  if (!response.ok || !isReport(report)) {
+    throw new CodedError(
+      "server_error",
+      `What answers at ${url.origin} is no gateway (HTTP status ${response.status}).`,
+      { hint: "Check --url." },
+    );
+  }
+  return report;
+}
+
+const isReport = (value: unknown): value is ServersReport =>
+  isFields(value) && Array.isArray(value.servers) && Array.isArray(value.problems);

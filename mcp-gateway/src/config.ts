@@ -1,0 +1,204 @@
+/**
+ * gateway.json: a pasted `mcpServers` (or VS Code `servers`) block as it is, `databases`, and `settings`. This room checks
+ * its shape and says where it is wrong; what becomes of it is for `servers`. Settings are `command`'s.
+ */
+import { CodedError, durationSchema, nearestNames } from "@database-interface/mcp-core/host";
+import * as v from "valibot";
+import { kindOfUrl, kinds, schemes } from "./kinds.js";
+
+const text = v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"));
+const texts = v.record(v.string(), v.string("must be text"), "must be an object of texts");
+const flag = v.boolean("must be true or false");
+
+/** Keys of ours that any server may carry. */
+const ownKeys = {
+  /** The protocol era it speaks; found out by asking when `auto`, the default. */
+  era: v.optional(v.picklist(["auto", "legacy", "modern"], "must be auto, legacy or modern")),
+  /** Time without a call after which it is stopped. */
+  idleTimeout: v.optional(durationSchema()),
+  /** Time it may take to start and shake hands. */
+  startTimeout: v.optional(durationSchema({ min: 1 })),
+  /** Calls in progress at most; more wait. */
+  maxCalls: v.optional(
+    v.pipe(
+      v.number("must be a whole number"),
+      v.integer("must be a whole number"),
+      v.minValue(1, "must be at least 1"),
+    ),
+  ),
+};
+
+/** Keys other hosts put there and that mean nothing here. */
+const foreignKeys = Object.fromEntries(
+  ["autoApprove", "alwaysAllow", "gallery", "version", "description", "icon", "dev", "timeout", "trust", "note"].map(
+    (key) => [key, v.optional(v.unknown())],
+  ),
+);
+
+const processEntry = v.strictObject({
+  type: v.optional(v.literal("stdio", "must be stdio beside a command")),
+  transport: v.optional(v.literal("stdio", "must be stdio beside a command")),
+  command: text,
+  args: v.optional(v.array(v.string("must be text"), "must be a list of texts")),
+  env: v.optional(texts),
+  cwd: v.optional(text),
+  disabled: v.optional(flag),
+  ...ownKeys,
+  ...foreignKeys,
+});
+
+const httpType = v.optional(
+  v.picklist(["http", "streamable-http", "streamableHttp", "sse"], "must be http or sse beside a url"),
+);
+const remoteEntry = v.strictObject({
+  type: httpType,
+  transport: httpType,
+  url: v.pipe(
+    text,
+    v.check((url) => /^https?:\/\//i.test(url) && URL.canParse(url), "must be an http or https URL"),
+  ),
+  headers: v.optional(texts),
+  disabled: v.optional(flag),
+  ...ownKeys,
+  ...foreignKeys,
+});
+
+/** Settings of a database server that decide which databases can share a process; its own command checks them. */
+const serverSettings = v.record(v.string(), v.unknown(), "must be an object of the server's settings");
+
+const databaseEntry = v.strictObject({
+  server: v.optional(
+    v.picklist(
+      kinds.map(({ name }) => name),
+      `must be ${kinds.map(({ name }) => name).join(" or ")}`,
+    ),
+  ),
+  url: text,
+  /** As they would stand behind `?` in the URL. */
+  options: v.optional(
+    v.record(v.string(), v.union([v.string(), v.number(), v.boolean()], "must be text, a number or true or false")),
+  ),
+  password: v.optional(v.string("must be text")),
+  passwordCommand: v.optional(text),
+  schemas: v.optional(v.array(text, "must be a list of names")),
+  settings: v.optional(serverSettings),
+});
+
+const name = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, "must be a name of letters, digits, _ . and -, at most 63"),
+);
+const serverName = v.pipe(
+  v.string(),
+  v.minLength(1, "must not be empty"),
+  v.maxLength(100, "must be at most 100 characters"),
+);
+
+const topEntries = {
+  $schema: v.optional(v.unknown()),
+  databases: v.optional(v.record(name, v.unknown(), "must be an object of databases")),
+  mcpServers: v.optional(v.record(serverName, v.unknown(), "must be an object of servers")),
+  servers: v.optional(v.record(serverName, v.unknown(), "must be an object of servers")),
+  settings: v.optional(v.unknown()),
+};
+
+export type ProcessEntry = v.InferOutput<typeof processEntry>;
+export type RemoteEntry = v.InferOutput<typeof remoteEntry>;
+/** A database, its kind known. */
+export type DatabaseEntry = Omit<v.InferOutput<typeof databaseEntry>, "server"> & { readonly server: string };
+
+/** A checked config, entries in the order they were written. */
+export interface GatewayConfig {
+  readonly databases: Readonly<Record<string, DatabaseEntry>>;
+  readonly servers: Readonly<Record<string, ProcessEntry | RemoteEntry>>;
+}
+
+/**
+ * Checks a config's value.
+ * @throws CodedError `config_invalid` with the JSON path and the nearest known key; never a value, which may be a secret
+ */
+export function parseConfig(value: unknown): GatewayConfig {
+  const top = check(v.strictObject(topEntries, "must be one object"), value, "");
+  if (top.mcpServers !== undefined && top.servers !== undefined) {
+    throw invalid("servers", "cannot stand beside mcpServers", "Put all servers into one of the two.");
+  }
+  const block = top.mcpServers === undefined ? "servers" : "mcpServers";
+  const servers: Record<string, ProcessEntry | RemoteEntry> = {};
+  for (const [key, entry] of Object.entries(top[block] ?? {})) {
+    const parsed = parseServer(entry, `${block}.${key}`);
+    if (parsed.disabled !== true) servers[key] = parsed;
+  }
+  const databases: Record<string, DatabaseEntry> = {};
+  for (const [key, entry] of Object.entries(top.databases ?? {}))
+    databases[key] = parseDatabase(entry, `databases.${key}`);
+  return { databases, servers };
+}
+
+function parseServer(entry: unknown, path: string): ProcessEntry | RemoteEntry {
+  const given = check(v.record(v.string(), v.unknown(), "must be an object with command or url"), entry, path);
+  const { serverUrl, ...rest } = given; // Windsurf's spelling
+  const remote = serverUrl === undefined ? given : { ...rest, url: serverUrl };
+  if (remote.url !== undefined) return check(remoteEntry, remote, path);
+  if (given.command === undefined)
+    throw invalid(
+      path,
+      "has neither command nor url",
+      "A process needs command (and args); a remote server needs url.",
+    );
+  return check(processEntry, given, path);
+}
+
+function parseDatabase(entry: unknown, path: string): DatabaseEntry {
+  const given = check(databaseEntry, typeof entry === "string" ? { url: entry } : entry, path);
+  const at = typeof entry === "string" ? path : `${path}.url`;
+  const server = given.server ?? kindOfUrl(given.url)?.name;
+  if (server === undefined)
+    throw invalid(
+      at,
+      "is not the URL of a known database",
+      `It begins with one of ${schemes.map((scheme) => `${scheme}://`).join(", ")}.`,
+    );
+  if (kindOfUrl(given.url)?.name !== server) {
+    const own = kinds.find((kind) => kind.name === server)?.schemes ?? [];
+    throw invalid(
+      at,
+      `is not a URL of the server ${server}`,
+      `It begins with ${own.map((scheme) => `${scheme}://`).join(" or ")}.`,
+    );
+  }
+  return { ...given, server };
+}
+
+function check<Schema extends v.GenericSchema>(schema: Schema, value: unknown, path: string): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  const inner = v.getDotPath(issue);
+  const at = [path, inner].filter(Boolean).join(".");
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    const known =
+      "entries" in schema && typeof schema.entries === "object" && schema.entries !== null
+        ? Object.keys(schema.entries)
+        : [];
+    const [meant] = nearestNames(String(inner), known, 1);
+    throw invalid(
+      at,
+      "is not a known key",
+      meant === undefined
+        ? `Known keys: ${known.filter((key) => !(key in foreignKeys)).join(", ")}.`
+        : `Did you mean ${meant}?`,
+    );
+  }
+  if (issue.type === "strict_object" && issue.received === "undefined") throw invalid(at, "is missing", "Add it.");
+  throw invalid(
+    at,
+    issue.message.startsWith("must ") ? issue.message : "is not valid",
+    "See the README for an example of each block.",
+  );
+}
+
+function invalid(path: string, what: string, hint: string): CodedError {
+  return new CodedError("config_invalid", `${path === "" ? "The config" : `\`${path}\` in the config`} ${what}.`, {
+    hint,
+  });
+}

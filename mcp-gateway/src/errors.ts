@@ -1,0 +1,57 @@
+/** The gateway's own errors: each code in one place, with what happened and what to do. */
+import { CodedError, nearestNames, toErrorReport } from "@database-interface/mcp-core/host";
+import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import type { Fields } from "./message.js";
+
+export function sourceUnknown(given: string, known: readonly string[]): CodedError {
+  const near = nearestNames(given, known);
+  return new CodedError("source_unknown", "There is no source of this name.", {
+    hint: near.length > 0 ? `Did you mean ${near.join(" or ")}?` : `The sources are ${shorten(known)}.`,
+  });
+}
+
+export function sourceRequired(known: readonly string[]): CodedError {
+  return new CodedError("source_required", "The call must say which source it is for.", {
+    hint: `Pass source: one of ${shorten(known)}.`,
+  });
+}
+
+export function notFound(what: string, given: string, known: Iterable<string>): CodedError {
+  const near = nearestNames(given, known);
+  return new CodedError("not_found", `There is no ${what} of this name.`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(" or ")}?` : `List the ${what}s to see what there is.`,
+  });
+}
+
+/** A server that went away during a call: only what reads may safely be called again. */
+export function callLost(server: string, reason: string, isReading: boolean): CodedError {
+  return isReading
+    ? new CodedError("connection_lost", `${server} went away during the call: ${reason}.`, {
+        hint: "It only reads: call it again.",
+        retryable: true,
+      })
+    : new CodedError(
+        "outcome_unknown",
+        `${server} went away during the call: ${reason}. It may or may not have taken effect.`,
+        {
+          hint: "Check what has happened before calling it again.",
+        },
+      );
+}
+
+const shorten = (names: readonly string[]): string => names.slice(0, 20).join(", ") + (names.length > 20 ? ", …" : "");
+
+/** An error as the result of a tool call. */
+export function toErrorResult(error: unknown): Fields {
+  return { content: [{ type: "text", text: JSON.stringify(toErrorReport(error)) }], isError: true };
+}
+
+/** An error as JSON-RPC has it, the report in its data. */
+export function toProtocolError(error: unknown): ProtocolError {
+  const report = toErrorReport(error);
+  const isTheirs = ["not_found", "source_unknown", "source_required", "parameter_invalid", "call_expired"].includes(
+    report.code,
+  );
+  const code = isTheirs ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
+  return new ProtocolError(code, [report.message, report.hint].filter(Boolean).join(" "), report);
+}

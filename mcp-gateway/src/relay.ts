@@ -1,0 +1,202 @@
+/**
+ * One client request carried to one server and its answer back, whatever era each speaks: progress, log messages,
+ * cancellation and questions on the way. Params and results pass as they are, but for what only one era knows.
+ */
+import type { Server, ServerContext } from "@modelcontextprotocol/server";
+import type { Conversations, Question } from "./conversation.js";
+import { callLost } from "./errors.js";
+import type { Member } from "./member.js";
+import { AnsweredError, type Fields, isFields } from "./message.js";
+import { type Caller, ConnectionLost, type Era, metaKeys, type RequestOptions, type Upstream } from "./upstream.js";
+
+/** A client's connection (legacy) or single request (modern), as the SDK's server sees it. */
+export interface Front {
+  readonly id: string;
+  readonly era: Era;
+  readonly server: Server;
+  /** The least level of log messages a legacy client wants. */
+  logLevel: string | undefined;
+}
+
+/** A request to carry. */
+export interface Errand {
+  readonly member: Member;
+  readonly method: string;
+  readonly params: Fields;
+  readonly front: Front;
+  readonly context: ServerContext;
+  readonly conversations: Conversations;
+  /** Nothing can have happened if the server goes away. */
+  readonly isReading: boolean;
+  /** Called when a server begins to work on it, and when that has ended. */
+  onServed?(): Disposable;
+}
+
+/** @throws AnsweredError as the server answered; CodedError for what the gateway finds */
+export async function relay(errand: Errand): Promise<Fields> {
+  const { member, front, context, conversations } = errand;
+  const { signal } = context.mcpReq;
+  try {
+    if (front.era === "legacy")
+      return await member.supervisor.use((upstream) => exchangeLegacy(upstream, errand), signal);
+    const state = context.mcpReq.requestState() as unknown; // a string, or nothing
+    const token = typeof state === "string" ? state : undefined;
+    const key = `${member.plan.id} ${errand.method} ${String(errand.params.name ?? errand.params.uri)}`;
+    if (conversations.owns(token))
+      return await conversations.resume(token, key, context.mcpReq.inputResponses ?? {}, signal);
+    return await conversations.begin(
+      key,
+      (ask, inner) => member.supervisor.use((upstream) => exchangeModern(upstream, errand, ask, inner), inner),
+      signal,
+    );
+  } catch (error) {
+    if (error instanceof ConnectionLost) throw callLost(member.plan.id, error.message, errand.isReading);
+    throw error;
+  }
+}
+
+/** For a modern client: a modern server's questions pass in its answer, a legacy server's become one. */
+async function exchangeModern(
+  upstream: Upstream,
+  errand: Errand,
+  ask: (question: Question) => Promise<Fields>,
+  signal: AbortSignal,
+): Promise<Fields> {
+  const { inputResponses } = errand.context.mcpReq;
+  const requestState = errand.context.mcpReq.requestState() as unknown; // a string, or nothing
+  const params = {
+    ...errand.params,
+    ...(inputResponses === undefined ? {} : { inputResponses }),
+    ...(typeof requestState === "string" ? { requestState } : {}),
+  };
+  const caller = callerOf(errand);
+  using _served = errand.onServed?.();
+  const result = await upstream.request(errand.method, params, {
+    ...listeners(errand, caller),
+    signal,
+    onQuestion(question) {
+      assertCapable(caller, question);
+      return ask(question);
+    },
+  });
+  return withoutServerInfo(result);
+}
+
+const maxRounds = 20;
+
+/** For a legacy client: questions of either kind are put to it in the middle of the call. */
+async function exchangeLegacy(upstream: Upstream, errand: Errand): Promise<Fields> {
+  const { method, context } = errand;
+  const { signal } = context.mcpReq;
+  const caller = callerOf(errand);
+  const onQuestion = (question: Question): Promise<Fields> => {
+    assertCapable(caller, question);
+    return askClient(context, question);
+  };
+  using _served = errand.onServed?.();
+  const options = { ...listeners(errand, caller), signal, onQuestion };
+  let result = await upstream.request(method, errand.params, options);
+  for (let round = 0; result.resultType === "input_required"; round++) {
+    if (round === maxRounds)
+      throw new AnsweredError({ code: -32603, message: "The server asks too many questions in a row." });
+    const answers = await answerAll(result, onQuestion);
+    const { requestState } = result;
+    const next = { ...errand.params, ...answers, ...(requestState === undefined ? {} : { requestState }) };
+    result = await upstream.request(method, next, options);
+  }
+  if (upstream.description.era === "legacy") return result;
+  const { resultType: _, ttlMs: __, cacheScope: ___, ...kept } = withoutServerInfo(result);
+  // the legacy schema has objects there and nothing else
+  return "structuredContent" in kept && !isFields(kept.structuredContent)
+    ? { ...kept, structuredContent: { result: kept.structuredContent } }
+    : kept;
+}
+
+async function answerAll(result: Fields, ask: (question: Question) => Promise<Fields>): Promise<Fields> {
+  const { inputRequests } = result;
+  if (!isFields(inputRequests)) return {};
+  const inputResponses: Record<string, Fields> = {};
+  for (const [name, request] of Object.entries(inputRequests)) {
+    if (!isFields(request) || typeof request.method !== "string") continue;
+    inputResponses[name] = await ask({
+      method: request.method,
+      params: isFields(request.params) ? request.params : {},
+    });
+  }
+  return { inputResponses };
+}
+
+const anything = {
+  "~standard": { version: 1, vendor: "mcp-gateway", validate: (value: unknown) => ({ value }) },
+} as const;
+
+/** Milliseconds a person has to answer. */
+const questionTimeoutMs = 600_000;
+
+async function askClient({ mcpReq }: ServerContext, { method, params }: Question): Promise<Fields> {
+  const answer: unknown = await mcpReq.send({ method, params: { ...params } }, anything, {
+    signal: mcpReq.signal,
+    timeout: questionTimeoutMs,
+  });
+  return isFields(answer) ? answer : {};
+}
+
+const neededCapability: Readonly<Record<string, string>> = {
+  "elicitation/create": "elicitation",
+  "sampling/createMessage": "sampling",
+  "roots/list": "roots",
+};
+
+function assertCapable({ capabilities }: Caller, { method }: Question): void {
+  const needed = neededCapability[method];
+  if (needed !== undefined && capabilities[needed] !== undefined) return;
+  throw new AnsweredError({ code: -32601, message: `The client cannot answer ${method}.` });
+}
+
+/** Who asks: from a modern request's envelope, or from what a legacy client said when it connected. */
+function callerOf({ front, context }: Errand): Caller {
+  const envelope: Fields = isFields(context.mcpReq.envelope) ? context.mcpReq.envelope : {};
+  const given = front.era === "modern" ? envelope[metaKeys.clientCapabilities] : front.server.getClientCapabilities();
+  const info = front.era === "modern" ? envelope[metaKeys.clientInfo] : front.server.getClientVersion();
+  const level = front.era === "modern" ? envelope[metaKeys.logLevel] : front.logLevel;
+  return {
+    id: front.id,
+    capabilities: isFields(given) ? given : {},
+    ...(isFields(info) ? { info } : {}),
+    ...(typeof level === "string" ? { logLevel: level } : {}),
+  };
+}
+
+const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+function listeners(
+  { params, front, context }: Errand,
+  caller: Caller,
+): Pick<RequestOptions, "caller" | "onProgress" | "onLog"> {
+  const progressToken = isFields(params._meta) ? params._meta.progressToken : undefined;
+  const tell = (method: string, told: Fields): void => {
+    context.mcpReq
+      .notify({ method, params: { ...told } } as Parameters<typeof context.mcpReq.notify>[0])
+      .catch(() => {}); // nobody listens any more
+  };
+  return {
+    caller,
+    ...(typeof progressToken === "string" || typeof progressToken === "number"
+      ? { onProgress: (told: Fields) => tell("notifications/progress", { ...told, progressToken }) }
+      : {}),
+    onLog(told) {
+      const { logLevel } = caller;
+      if (front.era === "modern" && logLevel === undefined) return;
+      const isWanted = logLevel === undefined || logLevels.indexOf(String(told.level)) >= logLevels.indexOf(logLevel);
+      if (isWanted) tell("notifications/message", told);
+    },
+  };
+}
+
+/** Results name the software that made them; to our client that is the gateway. */
+function withoutServerInfo(result: Fields): Fields {
+  if (!isFields(result._meta) || !(metaKeys.serverInfo in result._meta)) return result;
+  const { _meta, ...rest } = result;
+  const { [metaKeys.serverInfo]: _, ...kept } = _meta as Fields; // it is one, as was just seen
+  return Object.keys(kept).length > 0 ? { ...rest, _meta: kept } : rest;
+}

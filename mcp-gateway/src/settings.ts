@@ -1,0 +1,123 @@
+/** What the gateway can be told besides its servers, each as one schema from which flag, variable, file key and help derive. */
+import { durationSchema, hostNames, logLevels, setting } from "@database-interface/mcp-core/host";
+import * as v from "valibot";
+
+const whole = (least: number, most: number) =>
+  v.pipe(
+    v.number("must be a whole number"),
+    v.integer("must be a whole number"),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+
+export const configSetting = {
+  config: setting(v.optional(v.string()), {
+    describe: "The gateway's JSON file: databases, mcpServers (or servers), settings.",
+    placeholder: "file",
+    env: ["MCP_GATEWAY_CONFIG"],
+    file: false,
+  }),
+};
+
+/** Where a gateway is reached, for the commands that ask one. */
+export const addressSettings = {
+  url: setting(v.optional(v.pipe(v.string(), v.url("must be a URL"))), {
+    describe: "The running gateway. Default http://127.0.0.1:8730.",
+    placeholder: "url",
+    env: ["MCP_GATEWAY_URL"],
+    file: false,
+  }),
+  token: setting(v.optional(v.string()), {
+    describe: "The bearer token clients must send; required off loopback.",
+    env: ["MCP_TOKEN"],
+    secret: true,
+    group: "Serving",
+  }),
+  json: setting(v.optional(v.boolean()), { describe: "Prints JSON.", file: false }),
+};
+
+export const gatewaySettings = {
+  ...configSetting,
+  stdio: setting(v.optional(v.boolean()), {
+    describe: "Serves the one client that started it, over stdio.",
+    file: false,
+    group: "Serving",
+  }),
+  host: setting(v.string(), {
+    describe: "The address to listen on.",
+    env: ["MCP_HOST"],
+    placeholder: "address",
+    default: "127.0.0.1",
+    group: "Serving",
+  }),
+  port: setting(whole(0, 65_535), {
+    describe: "The port to listen on; 0 for any free one.",
+    env: ["MCP_PORT"],
+    default: 8730,
+    group: "Serving",
+  }),
+  token: addressSettings.token,
+  allowedHosts: setting(v.optional(v.array(v.string())), {
+    describe: "Host names clients may use besides the address listened on.",
+    env: ["MCP_ALLOWED_HOSTS"],
+    placeholder: "names",
+    group: "Serving",
+  }),
+  allowedOrigins: setting(v.optional(v.array(v.string())), {
+    describe: "Web origins that may call.",
+    env: ["MCP_ALLOWED_ORIGINS"],
+    placeholder: "origins",
+    group: "Serving",
+  }),
+  idleTimeout: setting(durationSchema(), {
+    describe: "Time without a call after which a server is stopped; 0 for never.",
+    env: ["MCP_IDLE_TIMEOUT"],
+    placeholder: "duration",
+    default: "5m",
+    group: "Servers",
+  }),
+  startTimeout: setting(durationSchema({ min: 1 }), {
+    describe: "Time a server may take to start.",
+    env: ["MCP_START_TIMEOUT"],
+    placeholder: "duration",
+    default: "30s",
+    group: "Servers",
+  }),
+  maxCalls: setting(whole(1, 10_000), {
+    describe: "Calls in progress per server at most; more wait.",
+    env: ["MCP_MAX_CALLS"],
+    default: 32,
+    group: "Servers",
+  }),
+  maxQueue: setting(whole(0, 100_000), {
+    describe: "Calls waiting per server at most; more are told that it is busy.",
+    env: ["MCP_MAX_QUEUE"],
+    default: 1_000,
+    group: "Servers",
+  }),
+  discoveryTimeout: setting(durationSchema(), {
+    describe: "Time after the start that lists wait for servers never seen before.",
+    env: ["MCP_DISCOVERY_TIMEOUT"],
+    placeholder: "duration",
+    default: "10s",
+    group: "Servers",
+  }),
+  cacheDir: setting(v.optional(v.string()), {
+    describe: "Where servers' lists are remembered. Default: in the user's cache folder.",
+    env: ["MCP_CACHE_DIR"],
+    placeholder: "folder",
+    group: "Servers",
+  }),
+  logLevel: setting(v.picklist(logLevels), {
+    describe: "The least level written to stderr.",
+    env: ["MCP_LOG_LEVEL"],
+    default: "info",
+    group: "Serving",
+  }),
+  printConfig: setting(v.optional(v.picklist(hostNames)), {
+    describe: "Prints the lines to paste into an MCP host.",
+    placeholder: "host",
+    file: false,
+    group: "Actions",
+  }),
+};

@@ -1,0 +1,279 @@
+/**
+ * The gateway's connection to one running server, in the server's own protocol era: requests with their progress, log
+ * messages and questions, notifications, the handshake. Params and results pass untouched. It knows no tool and no
+ * front client beyond what a request brings along.
+ */
+import { AnsweredError, type Channel, type Fields, isFields, type Message, type MessageId } from "./message.js";
+
+/** The protocol a server speaks: legacy up to 2025-11-25, modern from 2026-07-28. */
+export type Era = "legacy" | "modern";
+
+export const legacyVersion = "2025-11-25";
+export const modernVersion = "2026-07-28";
+
+/** Reserved keys of a modern request's `_meta`. */
+export const metaKeys = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  logLevel: "io.modelcontextprotocol/logLevel",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+} as const;
+
+/** What a server said of itself. */
+export interface ServerDescription {
+  readonly era: Era;
+  readonly capabilities: Fields;
+  readonly instructions?: string | undefined;
+}
+
+/** Who asks: sent along to modern servers, and the address for what a server asks back. */
+export interface Caller {
+  /** Equal for requests of the same connection; what cannot be told apart goes only where all requests are of one caller. */
+  readonly id: string;
+  readonly info?: Fields | undefined;
+  readonly capabilities: Fields;
+  readonly logLevel?: string | undefined;
+}
+
+/** How a request is made. */
+export interface RequestOptions {
+  readonly signal: AbortSignal;
+  readonly caller: Caller;
+  onProgress?(params: Fields): void;
+  onLog?(params: Fields): void;
+  /** The server asks the client something (elicitation, sampling, roots); the answer is its result. */
+  onQuestion?(question: { readonly method: string; readonly params: Fields }): Promise<Fields>;
+}
+
+/** Thrown when the server goes away before it answers. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+/** An open connection; disposing it ends the server's process. */
+export interface Upstream extends AsyncDisposable {
+  readonly description: ServerDescription;
+  /** @throws AnsweredError the server's own error; ConnectionLost */
+  request(method: string, params: Fields, options: RequestOptions): Promise<Fields>;
+  notify(method: string, params: Fields): void;
+  readonly closed: Promise<string>;
+}
+
+/** What happens outside any request. */
+export interface UpstreamEvents {
+  onNotification(method: string, params: Fields): void;
+}
+
+interface Pending extends RequestOptions {
+  readonly method: string;
+  resolve(result: Fields): void;
+  reject(error: Error): void;
+}
+
+/** How to find out what a server speaks. */
+export interface HandshakeOptions {
+  readonly era: Era | "auto";
+  readonly signal: AbortSignal;
+  /** Milliseconds a server may leave the modern probe unanswered before it is taken for legacy. */
+  readonly probeMs: number;
+  readonly identity: { readonly name: string; readonly version: string };
+}
+
+/**
+ * Shakes hands over a channel.
+ * @throws AnsweredError, ConnectionLost, or the signal's reason
+ */
+export async function openUpstream(
+  channel: Channel,
+  options: HandshakeOptions,
+  events: UpstreamEvents,
+): Promise<Upstream> {
+  const wire = createWire(channel, events);
+  const caller: Caller = { id: "gateway", info: options.identity, capabilities: {} };
+  const description = await shakeHands(wire, options, caller);
+  wire.era = description.era;
+  channel.setProtocolVersion?.(description.era === "modern" ? modernVersion : legacyVersion);
+  return {
+    description,
+    request: (method, params, request) => wire.request(method, params, request, description.era),
+    notify: (method, params) => wire.notify(method, params),
+    closed: channel.closed,
+    [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
+  };
+}
+
+async function shakeHands(
+  wire: Wire,
+  { era, signal, probeMs, identity }: HandshakeOptions,
+  caller: Caller,
+): Promise<ServerDescription> {
+  if (era !== "legacy") {
+    const probe = era === "modern" ? signal : AbortSignal.any([signal, AbortSignal.timeout(probeMs)]);
+    try {
+      return toDescription("modern", await wire.request("server/discover", {}, { signal: probe, caller }, "modern"));
+    } catch (error) {
+      if (era === "modern" || signal.aborted || error instanceof ConnectionLost) throw error;
+    }
+  }
+  const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: false } };
+  const hello = { protocolVersion: legacyVersion, capabilities, clientInfo: identity };
+  const welcome = await wire.request("initialize", hello, { signal, caller }, "legacy");
+  wire.notify("notifications/initialized", {});
+  return toDescription("legacy", welcome);
+}
+
+function toDescription(era: Era, { capabilities, instructions }: Fields): ServerDescription {
+  return {
+    era,
+    capabilities: isFields(capabilities) ? capabilities : {},
+    ...(typeof instructions === "string" ? { instructions } : {}),
+  };
+}
+
+interface Wire {
+  era: Era | undefined;
+  request(method: string, params: Fields, options: RequestOptions, era: Era): Promise<Fields>;
+  notify(method: string, params: Fields): void;
+}
+
+function createWire(channel: Channel, events: UpstreamEvents): Wire {
+  const pending = new Map<MessageId, Pending>();
+  let lastId = 0;
+  let lost: string | undefined;
+
+  channel.onMessage = (message, requestId) => {
+    switch (message.kind) {
+      case "result":
+        settle(message.id)?.resolve(message.result);
+        return;
+      case "error":
+        if (message.id !== undefined) settle(message.id)?.reject(new AnsweredError(message.error));
+        return;
+      case "lost":
+        settle(message.id)?.reject(new ConnectionLost(message.reason));
+        return;
+      case "notification":
+        takeNotification(message.method, message.params ?? {}, requestId);
+        return;
+      case "request":
+        void answer(message, requestId);
+    }
+  };
+  void channel.closed.then((reason) => {
+    lost = reason;
+    for (const one of pending.values()) one.reject(new ConnectionLost(reason));
+    pending.clear();
+  });
+
+  function settle(id: MessageId): Pending | undefined {
+    const found = pending.get(id);
+    pending.delete(id);
+    return found;
+  }
+
+  /** The request something belongs to that names none: the only one, or any if all are of the same caller. */
+  function owner(requestId: MessageId | undefined): Pending | undefined {
+    if (requestId !== undefined) return pending.get(requestId);
+    const [first, ...others] = [...pending.values()].filter(({ onQuestion }) => onQuestion !== undefined); // clients' calls
+    return others.every(({ caller }) => caller.id === first?.caller.id) ? first : undefined;
+  }
+
+  function takeNotification(method: string, params: Fields, requestId: MessageId | undefined): void {
+    if (method === "notifications/progress") {
+      const id = params.progressToken;
+      if (typeof id === "number" || typeof id === "string") pending.get(id)?.onProgress?.(params);
+      return;
+    }
+    if (method === "notifications/message") {
+      owner(requestId)?.onLog?.(params);
+      return;
+    }
+    events.onNotification(method, params);
+  }
+
+  async function answer(
+    { id, method, params = {} }: Message & { kind: "request" },
+    requestId: MessageId | undefined,
+  ): Promise<void> {
+    const reply = (body: Fields): void => channel.send({ jsonrpc: "2.0", id, ...body });
+    if (method === "ping") return reply({ result: {} });
+    const one = owner(requestId);
+    if (one?.onQuestion === undefined) {
+      const message =
+        pending.size > 1
+          ? "More than one client is served right now; it is not known which is meant."
+          : "No client can answer this.";
+      return reply({ error: { code: -32601, message: `${method}: ${message}` } });
+    }
+    try {
+      reply({ result: await one.onQuestion({ method, params }) });
+    } catch (error) {
+      const code = error instanceof Error && "code" in error && Number.isSafeInteger(error.code) ? error.code : -32603;
+      reply({ error: { code, message: error instanceof Error ? error.message : "The client did not answer." } });
+    }
+  }
+
+  return {
+    era: undefined,
+    notify: (method, params) => channel.send({ jsonrpc: "2.0", method, params }),
+    request(method, params, options, era) {
+      const { signal, caller } = options;
+      if (lost !== undefined) return Promise.reject(new ConnectionLost(lost));
+      if (signal.aborted) return Promise.reject(signal.reason);
+      const id = ++lastId;
+      return new Promise<Fields>((resolve, reject) => {
+        const cancel = (): void => {
+          if (!pending.delete(id)) return;
+          const isOver = channel.abandon?.(id) ?? false;
+          if (!isOver && method !== "initialize") {
+            channel.send({
+              jsonrpc: "2.0",
+              method: "notifications/cancelled",
+              params: { requestId: id, reason: "cancelled by the client" },
+            });
+          }
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", cancel, { once: true });
+        const done = (): void => signal.removeEventListener("abort", cancel);
+        pending.set(id, {
+          ...options,
+          method,
+          resolve(result) {
+            done();
+            resolve(result);
+          },
+          reject(error) {
+            done();
+            reject(error);
+          },
+        });
+        channel.send({
+          jsonrpc: "2.0",
+          id,
+          method,
+          params: { ...params, ...toMeta(params, options, caller, id, era) },
+        });
+      });
+    },
+  };
+}
+
+/** The request's `_meta`: the client's own keys, our progress token, and on modern servers the envelope. */
+function toMeta(params: Fields, options: RequestOptions, caller: Caller, id: number, era: Era): Fields {
+  const given = isFields(params._meta) ? params._meta : {};
+  const meta = {
+    ...given,
+    ...(options.onProgress === undefined ? {} : { progressToken: id }),
+    ...(era === "modern"
+      ? {
+          [metaKeys.protocolVersion]: modernVersion,
+          ...(caller.info === undefined ? {} : { [metaKeys.clientInfo]: caller.info }),
+          [metaKeys.clientCapabilities]: caller.capabilities,
+          ...(caller.logLevel === undefined ? {} : { [metaKeys.logLevel]: caller.logLevel }),
+        }
+      : {}),
+  };
+  return Object.keys(meta).length > 0 ? { _meta: meta } : {};
+}

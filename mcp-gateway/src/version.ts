@@ -1,0 +1,4 @@
+/** The package's version, as its manifest has it. */
+import manifest from "../package.json" with { type: "json" };
+
+export const { version } = manifest;
