@@ -74,17 +74,33 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   signal.throwIfAborted();
   const socket: Socket = "socketPath" in endpoint ? connectTcp(endpoint.socketPath) : connectTcp(endpoint);
   socket.setNoDelay(true);
-  socket.on("error", () => {});
-  socket.on("data", (chunk) => {
-    budget -= chunk.length;
-    if (budget < 0) destroy(tooMuch());
-  });
-  socket.once("close", () => {
-    isOpen = false;
-    for (const reject of pending) reject(reason ?? connectionLost());
-    pending.clear();
-    for (const listener of closeListeners) listener();
-  });
+  const listeners = {
+    error() {},
+    data(chunk: Buffer) {
+      budget -= chunk.length;
+      if (budget < 0) destroy(tooMuch());
+    },
+    close() {
+      if (!isOpen) return;
+      isOpen = false;
+      for (const reject of pending) reject(reason ?? connectionLost());
+      pending.clear();
+      for (const listener of closeListeners) listener();
+    },
+  };
+  const listen = (only?: string | symbol) => {
+    for (const [event, listener] of Object.entries(listeners)) {
+      if (only === undefined || only === event) socket.on(event, listener);
+    }
+  };
+  listen();
+  // The driver strips all listeners from a socket it gives up, ours too; without them a slot would never come back.
+  const strip = socket.removeAllListeners.bind(socket);
+  socket.removeAllListeners = (event) => {
+    strip(event);
+    listen(event);
+    return socket;
+  };
 
   function destroy(why: Error): void {
     reason ??= why;
