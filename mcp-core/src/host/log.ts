@@ -73,7 +73,7 @@ const reserved = new Set(["time", "level", "name", "event"]);
 function toFields(fields: Fields): Record<string, unknown> {
   const written: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(fields)) {
-    written[reserved.has(key) ? `${key}_` : key] = toLoggable(redactField(key, value), 0, new Set());
+    written[reserved.has(key) ? `${key}_` : shorten(key)] = toLoggable(redactField(key, value), 0, new Set());
   }
   return written;
 }

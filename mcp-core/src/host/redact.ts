@@ -6,7 +6,7 @@
 const mask = "[redacted]";
 
 const secretKey =
-  /pass(?:word|wd|phrase|code)?$|^pass(?:word|wd|phrase)|pwd$|secret|token$|^token|authorization|cookie|api[-_]?key|private[-_]?key|credential|^keys?$|master[-_]?key/i;
+  /pass(?:word|wd|phrase|code)?$|^pass(?:word|wd|phrase)|pwd$|secret|token$|^token|authorization|cookie|api[-_]?key|private[-_]?key|credential|^(?:mcp[-_])?keys?$|master[-_]?key/i;
 
 /** True for a field whose value is a secret whatever it holds, such as `password`, `apiKey` or `Authorization`. */
 export const isSecretKey = (key: string): boolean => secretKey.test(key);
@@ -15,7 +15,10 @@ export const isSecretKey = (key: string): boolean => secretKey.test(key);
 const userinfo = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s/?'"`<>]*)@/gi;
 const bearer = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}/gi;
 const assignment =
-  /\b((?:[a-z0-9]+[-_])*(?:password|passwd|pwd|secret|token|api[-_]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;"'}]+)/gi;
+  /([\w-]{0,32}?(?:password|passwd|pwd|secret|token|api[-_]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;"'}]+)/gi;
+
+/** A password with a slash or question mark that should have been percent-encoded; web addresses may look like one. */
+const brokenUserinfo = /\b((?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?@:'"`<>]*):[^\s@'"`<>]*[/?][^\s'"`<>]*@/gi;
 
 /** The text with every secret it shows replaced: `postgres://user:[redacted]@host/db`, `Bearer [redacted]`. */
 export function redactText(text: string): string {
@@ -24,6 +27,7 @@ export function redactText(text: string): string {
       const name = user.split(":", 1)[0];
       return user.includes(":") ? `${scheme}${name}:${mask}@` : `${scheme}${user}@`;
     })
+    .replace(brokenUserinfo, `$1:${mask}@`)
     .replace(bearer, `$1 ${mask}`)
     .replace(assignment, `$1$2${mask}`);
 }

@@ -76,19 +76,24 @@ export function createSessions(options: SessionOptions): Sessions {
     return { id, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
   }
 
-  async function makeRoom(): Promise<boolean> {
-    if (sessions.size + opening < maxSessions) return true;
-    const idle = [...sessions.values()].filter((session) => session.open === 0);
-    const oldest = idle.sort((a, b) => a.lastUsed - b.lastUsed)[0];
-    if (oldest === undefined) return false;
-    log.info("session_evicted", { sessions: sessions.size });
-    await oldest.close();
-    return sessions.size + opening < maxSessions;
+  /** Takes a place among the sessions, which `opening` then counts; false when all are in use. */
+  async function takePlace(): Promise<boolean> {
+    if (sessions.size + opening >= maxSessions) {
+      const idle = [...sessions.values()].filter((session) => session.open === 0);
+      const oldest = idle.sort((a, b) => a.lastUsed - b.lastUsed)[0];
+      if (oldest === undefined) return false;
+      log.info("session_evicted", { sessions: sessions.size });
+      sessions.delete(oldest.id);
+      opening++;
+      await oldest.close();
+      return true;
+    }
+    opening++;
+    return true;
   }
 
   async function initialize(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
-    if (!(await makeRoom())) return full();
-    opening++;
+    if (!(await takePlace())) return full();
     try {
       const session = await open(request);
       const response = await pass(session, request, parsedBody, signal);
@@ -108,15 +113,17 @@ export function createSessions(options: SessionOptions): Sessions {
     const id = isJSONRPCRequest(parsedBody) ? parsedBody.id : undefined;
     session.open++;
     if (id !== undefined) alone.add(id);
+    const cancel = (): void => cancelRequests(transport, parsedBody);
     let done = false;
     const finish = (): void => {
       if (done) return;
       done = true;
+      signal.removeEventListener("abort", cancel);
       session.open--;
       session.lastUsed = now();
       if (id !== undefined) alone.delete(id);
     };
-    signal.addEventListener("abort", () => cancelRequests(transport, parsedBody), { once: true });
+    signal.addEventListener("abort", cancel, { once: true });
     try {
       const response = await transport.handleRequest(request, parsedBody === undefined ? {} : { parsedBody });
       const cancelled = cancelledId(parsedBody);
