@@ -6,6 +6,7 @@ import type { PostgresConfig } from "./config.js";
 import { createConnector } from "./connect.js";
 import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
+import { createNameMemory } from "./guard-names.js";
 import { createPool } from "./pool.js";
 import { read, type Source } from "./read.js";
 
@@ -17,7 +18,13 @@ export function openDatabase(config: PostgresConfig, options: DatabaseOptions): 
     connect: createConnector(config, options),
     log: options.log,
   });
-  const source: Source = { pool, tls: config.tls, typeNames: new Map() };
+  const source: Source = {
+    pool,
+    tls: config.tls,
+    typeNames: new Map(),
+    names: createNameMemory(),
+    schemas: options.schemas,
+  };
   return {
     catalog: createCatalog(source, options.schemas),
     check: (callOptions) => check(source, callOptions),

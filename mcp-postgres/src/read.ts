@@ -4,6 +4,7 @@ import type { ReadOptions, RowSink, Statement } from "@database-interface/mcp-co
 import type { TlsConfig } from "./config.js";
 import { sqlstateOf, toStatementError } from "./errors.js";
 import { type Approved, approve } from "./guard.js";
+import type { NameMemory } from "./guard-names.js";
 import type { Pool } from "./pool.js";
 import type { TextRow } from "./session.js";
 import { inTransaction } from "./transaction.js";
@@ -24,6 +25,10 @@ export interface Source {
   readonly pool: Pool;
   readonly tls: TlsConfig;
   readonly typeNames: TypeNames;
+  /** What the guard has learnt of the catalogue. */
+  readonly names: NameMemory;
+  /** Schemas whose tables may be read; all when absent. */
+  readonly schemas: readonly string[] | undefined;
 }
 
 const capPrefix = "SELECT * FROM (";

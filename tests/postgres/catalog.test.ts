@@ -146,10 +146,10 @@ test("the schemas option hides the rest from every question", async () => {
 
 test("only what the user may read is listed", async () => {
   const role = `r_${database.name}`;
-  await database.run(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA shop TO ${role};
+  await database.run(`CREATE ROLE ${role} LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA shop TO ${role};
     GRANT SELECT (id) ON shop.orders TO ${role}; REVOKE ALL ON FUNCTION shop.tax FROM PUBLIC`);
   try {
-    await using own = openSource(database.url.replace(/\/\/[^@]*@/, `//${role}@`));
+    await using own = openSource(database.url.replace(/\/\/[^@]*@/, `//${role}:reader@`));
     expect(await own.catalog.schemas(limits())).toEqual(["public", "shop"]);
     expect(await search({ kind: "table" }, own)).toEqual(["table shop.orders"]);
     expect(await search({ kind: "column" }, own)).toEqual(["column shop.orders.id"]);

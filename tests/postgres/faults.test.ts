@@ -119,9 +119,9 @@ test.each([
 });
 
 test("a second host is tried when the first is down, and a standby is not taken for a primary", async () => {
-  const { port } = new URL(database.url);
+  const { port, username, password } = new URL(database.url);
   const hosts = `127.0.0.1:1,127.0.0.1:${port || 5432}`;
-  const url = `postgres://postgres@${hosts}/${database.name}`;
+  const url = `postgres://${username}:${password}@${hosts}/${database.name}`;
   await using any = openSource(`${url}?target_session_attrs=primary`);
   expect((await collect(any, "SELECT 1")).rows).toEqual([["1"]]);
   await using standby = openSource(`${url}?target_session_attrs=standby`);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startInstance } from "../../mcp-postgres/src/instance.js";
 import { findBinaries } from "../../mcp-postgres/src/instance-binaries.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
-import { codeOf, collect, limits, openSource } from "./open.js";
+import { codeOf, collect, openSource } from "./open.js";
 
 let database: TestDatabase;
 let admin: postgres.Sql;
@@ -157,14 +157,11 @@ test("dispose ends statements and connections, twice without harm", async () => 
 
 test("nothing of a call is left for the next", async () => {
   await using source = openSource(database.url, 1);
-  await source.read(
-    {
-      sql: "SELECT set_config('search_path', 'pg_temp', false), set_config('a.b', 'c', false), pg_advisory_lock(7)",
-      params: [],
-    },
-    { columns: () => {}, row: () => true },
-    limits(),
-  );
+  // A function that lies about being harmless: what the layers below the guard are for.
+  await database.run(`CREATE FUNCTION meddle() RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('search_path', 'pg_temp', false), set_config('a.b', 'c', false), pg_advisory_lock(7);
+    RETURN 1; END $$`);
+  expect((await collect(source, "SELECT meddle()")).rows).toEqual([["1"]]);
   const sql = `SELECT current_setting('search_path'), current_setting('a.b', true),
     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), current_setting('default_transaction_read_only')`;
   const [row] = (await collect(source, sql)).rows;

@@ -81,7 +81,9 @@ test("a huge cell is cut at the socket, not buffered", async () => {
     const { rss, external } = process.memoryUsage();
     peak = Math.max(peak, rss - before.rss, external - before.external);
   }, 1);
-  const call = collect(source, "SELECT repeat('x', 104857600)", [], { maxWireBytes: 2_000_000 });
+  const call = collect(source, "SELECT string_agg(repeat('x', 100000), '') FROM generate_series(1, 1048)", [], {
+    maxWireBytes: 2_000_000,
+  });
   expect(await codeOf(call)).toBe("result_too_large");
   clearInterval(watch);
   expect(peak).toBeLessThan(40_000_000);
@@ -123,11 +125,11 @@ describe("an error says what is wrong, where, and no value", () => {
     ["SELECT boom('hunter2')", [], { code: "server_error", sqlstate: "P0001" }],
     ["SELECT 1/0", [], { code: "server_error", sqlstate: "22012" }],
     ["INSERT INTO numbers VALUES (1)", [], { code: "read_only" }],
-    ["WITH x AS (DELETE FROM numbers RETURNING 1) SELECT * FROM x", [], { code: "read_only", sqlstate: "25006" }],
-    ["SELECT * INTO copy FROM numbers", [], { code: "read_only", sqlstate: "25006" }],
+    ["WITH x AS (DELETE FROM numbers RETURNING 1) SELECT * FROM x", [], { code: "read_only" }],
+    ["SELECT * INTO copy FROM numbers", [], { code: "read_only" }],
     ["COPY numbers TO STDOUT", [], { code: "not_allowed" }],
     ["SET search_path = x", [], { code: "not_allowed" }],
-    ["SELECT repeat('x', 1073741824)", [], { code: "server_error" }],
+    ["SELECT repeat('x', 1073741824)", [], { code: "not_allowed" }],
   ])("%s", async (sql, params, expected) => {
     try {
       await collect(source, sql, params as never);

@@ -7,13 +7,13 @@ import { promisify } from "node:util";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverAccount } from "../../mcp-core/src/sample/index.js";
-import { type Instance, startInstance } from "../../mcp-postgres/src/instance.js";
+import { startInstance } from "../../mcp-postgres/src/instance.js";
 import { findBinaries } from "../../mcp-postgres/src/instance-binaries.js";
 import { codeOf, collect, limits, openSource } from "./open.js";
 
 const run = promisify(execFile);
 let folder: string;
-let instance: Instance;
+let instance: Awaited<ReturnType<typeof startInstance>>;
 let admin: postgres.Sql;
 
 /** A key and a certificate for this name, signed by the authority, or by itself. */

@@ -1,0 +1,170 @@
+/** What the catalogue knows of the names a statement uses, remembered for a while so that most statements ask nothing. */
+import type { CallOptions } from "@database-interface/mcp-core/sql";
+import type { UsedName } from "./guard-walk.js";
+import { arrayText, ask } from "./query.js";
+import type { Source } from "./read.js";
+import type { TextRow } from "./session.js";
+
+/** A function that a call by this name could mean. */
+export interface KnownFunction {
+  readonly schema: string;
+  /** Itself, or what an aggregate is made of. */
+  readonly isVolatile: boolean;
+  /** The system's own or an extension's: the reviewed lists speak of it. */
+  readonly isReviewed: boolean;
+  /** It takes one row, so that `row.name` calls it. */
+  readonly takesRow: boolean;
+  /** How many arguments a call of it can have. */
+  readonly minArgs: number;
+  readonly maxArgs: number;
+}
+
+/** A relation a name means. */
+export interface KnownRelation {
+  readonly schema: string;
+  readonly name: string;
+  /** The foreign data wrapper of a foreign table. */
+  readonly wrapper: string | undefined;
+  /** The query of a view that is neither the system's nor an extension's. */
+  readonly view: string | undefined;
+}
+
+/** Everything known of one statement's names. */
+export interface KnownNames {
+  functions(name: string): readonly KnownFunction[];
+  relation(name: UsedName): KnownRelation | undefined;
+  /** An operator by this symbol is backed by a volatile function. */
+  isVolatileOperator(symbol: string): boolean;
+}
+
+/** What has been learnt, per source. */
+export interface NameMemory {
+  readonly functions: Map<string, readonly KnownFunction[]>;
+  readonly relations: Map<string, KnownRelation | undefined>;
+  readonly operators: Map<string, boolean>;
+  learntAt: number;
+}
+
+/** Names are learnt anew after this long: someone may have replaced a function. */
+const memoryMs = 30_000;
+const maxRemembered = 5_000;
+
+export const createNameMemory = (): NameMemory => ({
+  functions: new Map(),
+  relations: new Map(),
+  operators: new Map(),
+  learntAt: performance.now(),
+});
+
+const functionsSql = `
+  SELECT p.proname, n.nspname,
+    p.provolatile = 'v' OR EXISTS (
+      SELECT 1 FROM pg_catalog.pg_aggregate AS a
+        JOIN pg_catalog.pg_proc AS part ON part.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
+          a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+      WHERE a.aggfnoid = p.oid AND part.provolatile = 'v'),
+    p.pronargs - p.pronargdefaults <= 1 AND (t.typtype = 'c' OR t.typtype = 'p'),
+    n.nspname = 'pg_catalog' OR EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'),
+    p.pronargs - p.pronargdefaults, CASE WHEN p.provariadic = 0 THEN p.pronargs END
+  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    LEFT JOIN pg_catalog.pg_type AS t ON t.oid = p.proargtypes[0]
+  WHERE p.proname = ANY ($1::pg_catalog.text[])`;
+
+const operatorsSql = `
+  SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator AS o JOIN pg_catalog.pg_proc AS p ON p.oid = o.oprcode
+  WHERE o.oprname = ANY ($1::pg_catalog.text[]) AND p.provolatile = 'v'`;
+
+const relationsSql = `
+  SELECT u.position, n.nspname, c.relname, w.fdwname,
+    CASE WHEN c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+    ) THEN pg_catalog.pg_get_viewdef(c.oid) END
+  FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
+      WITH ORDINALITY AS u (nspname, relname, position)
+    JOIN pg_catalog.pg_class AS c ON c.relname = u.relname
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_foreign_table AS f ON f.ftrelid = c.oid
+    LEFT JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
+    LEFT JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
+  WHERE CASE WHEN u.nspname = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = u.nspname END`;
+
+const keyOf = ({ schema = "", name }: UsedName): string => `${schema}\0${name}`;
+
+/** Learns what isn't known yet, in one round trip; none when everything is. */
+export async function knowNames(
+  source: Source,
+  names: {
+    readonly functions: readonly string[];
+    readonly relations: readonly UsedName[];
+    readonly operators: readonly string[];
+  },
+  options: CallOptions,
+): Promise<KnownNames> {
+  const memory = source.names;
+  const size = memory.functions.size + memory.relations.size + memory.operators.size;
+  if (performance.now() - memory.learntAt > memoryMs || size > maxRemembered) {
+    memory.functions.clear();
+    memory.relations.clear();
+    memory.operators.clear();
+    memory.learntAt = performance.now();
+  }
+  const functions = [...new Set(names.functions)].filter((name) => !memory.functions.has(name));
+  const operators = [...new Set(names.operators)].filter((symbol) => !memory.operators.has(symbol));
+  const relations = new Map(
+    names.relations.filter((name) => !memory.relations.has(keyOf(name))).map((name) => [keyOf(name), name]),
+  );
+  const unknown = [...relations.values()];
+  if (functions.length + operators.length + unknown.length > 0) {
+    const [foundFunctions = [], foundOperators = [], foundRelations = []] = await ask(
+      source,
+      [
+        { sql: functionsSql, params: [arrayText(functions)] },
+        { sql: operatorsSql, params: [arrayText(operators)] },
+        {
+          sql: relationsSql,
+          params: [arrayText(unknown.map(({ schema = "" }) => schema)), arrayText(unknown.map(({ name }) => name))],
+        },
+      ],
+      options,
+    );
+    for (const name of functions) memory.functions.set(name, toFunctions(foundFunctions, name));
+    for (const symbol of operators)
+      memory.operators.set(
+        symbol,
+        foundOperators.some(([found]) => found === symbol),
+      );
+    unknown.forEach((name, index) => {
+      memory.relations.set(keyOf(name), toRelation(foundRelations.find(([at]) => Number(at) === index + 1)));
+    });
+  }
+  // Copied: another call may forget while this one still decides.
+  const known = { ...memory, functions: new Map(memory.functions), relations: new Map(memory.relations) };
+  return {
+    functions: (name) => known.functions.get(name) ?? [],
+    relation: (name) => known.relations.get(keyOf(name)),
+    isVolatileOperator: (symbol) => memory.operators.get(symbol) ?? true,
+  };
+}
+
+function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunction[] {
+  return rows
+    .filter(([found]) => found === name)
+    .map(([, schema, isVolatile, takesRow, isReviewed, minArgs, maxArgs]) => ({
+      schema: schema ?? "",
+      isVolatile: isVolatile === "t",
+      takesRow: takesRow === "t",
+      isReviewed: isReviewed === "t",
+      // A variadic argument may be left out.
+      minArgs: maxArgs == null ? Number(minArgs) - 1 : Number(minArgs),
+      maxArgs: maxArgs == null ? Number.POSITIVE_INFINITY : Number(maxArgs),
+    }));
+}
+
+function toRelation(row: TextRow | undefined): KnownRelation | undefined {
+  if (row === undefined) return undefined;
+  const [, schema, name, wrapper, view] = row;
+  return { schema: schema ?? "", name: name ?? "", wrapper: wrapper ?? undefined, view: view ?? undefined };
+}

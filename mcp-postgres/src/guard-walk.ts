@@ -1,0 +1,155 @@
+/**
+ * What a parsed statement uses: every node is visited, by an explicit stack, whatever its kind, so that no corner of the
+ * grammar (grouping sets, window frames, ROWS FROM, …) is a way around. It collects; it does not judge.
+ */
+
+import { syntaxCalls } from "./guard-lists.js";
+
+/** A name, qualified or not. */
+export interface UsedName {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+/** A function call with what can be seen of its arguments. */
+export interface UsedCall extends UsedName {
+  readonly args: readonly Argument[];
+  /** How many arguments it has, where that can be told. */
+  readonly arity: number | undefined;
+}
+
+/** An argument: a string or whole number written out, or anything else. */
+export interface Argument {
+  readonly text?: string | undefined;
+  readonly number?: number | undefined;
+  /** It depends on a column or parameter. */
+  readonly isData: boolean;
+  /** The largest whole number written anywhere in it. */
+  readonly largest: number;
+  /** Functions called inside of it. */
+  readonly calls: readonly string[];
+}
+
+export interface Usage {
+  readonly calls: readonly UsedCall[];
+  readonly relations: readonly UsedName[];
+  readonly operators: readonly string[];
+  /** Names after a dot: `c.name` calls a function when no column has the name. */
+  readonly attributes: readonly string[];
+  /** Kinds of the statements inside, such as `InsertStmt`, without SELECT. */
+  readonly statements: readonly string[];
+  readonly hasInto: boolean;
+  readonly hasLocking: boolean;
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Collects from a parse tree, or any part of one. */
+export function collectUsage(tree: unknown): Usage {
+  const calls: UsedCall[] = [];
+  const relations: UsedName[] = [];
+  const operators = new Set<string>();
+  const attributes = new Set<string>();
+  const statements = new Set<string>();
+  let hasInto = false;
+  let hasLocking = false;
+
+  visit(tree, (kind, node) => {
+    if (kind === "FuncCall") {
+      const name = qualified(node.funcname);
+      const args = list(node.args).map(toArgument);
+      // The sort keys of WITHIN GROUP are arguments too.
+      const arity = node.agg_within_group === true ? undefined : args.length;
+      if (name !== undefined) calls.push({ ...name, args, arity });
+    } else if (kind === "RangeVar" || kind === "relation") {
+      if (typeof node.relname === "string") {
+        relations.push({
+          schema: typeof node.schemaname === "string" ? node.schemaname : undefined,
+          name: node.relname,
+        });
+      }
+    } else if (kind === "ColumnRef" || kind === "A_Indirection") {
+      const fields = kind === "ColumnRef" ? list(node.fields).slice(1) : list(node.indirection);
+      for (const field of fields) {
+        const name = stringOf(field);
+        if (name !== undefined) attributes.add(name);
+      }
+    } else if (kind === "lockingClause" || kind === "LockingClause") {
+      hasLocking = true;
+    } else if (kind === "intoClause" || kind === "IntoClause") {
+      hasInto = true;
+    } else if (kind.endsWith("Stmt") && kind !== "SelectStmt" && kind !== "RawStmt") {
+      statements.add(kind);
+    }
+    for (const name of syntaxCalls.get(kind) ?? []) calls.push({ schema: undefined, name, args: [], arity: undefined });
+    for (const key of ["name", "operName", "useOp"]) {
+      const operator = list(node[key]).map(stringOf).at(-1);
+      if (operator !== undefined) operators.add(operator);
+    }
+  });
+  return {
+    calls,
+    relations,
+    operators: [...operators],
+    attributes: [...attributes],
+    statements: [...statements],
+    hasInto,
+    hasLocking,
+  };
+}
+
+/** Every object of the tree with the key it stands under. */
+function visit(tree: unknown, enter: (kind: string, node: Node) => void): void {
+  const stack: (readonly [string, unknown])[] = [["", tree]];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const [kind, value] = next;
+    if (Array.isArray(value)) for (const item of value) stack.push([kind, item]);
+    else if (isNode(value)) {
+      enter(kind, value);
+      for (const key in value) stack.push([key, value[key]]);
+    }
+  }
+}
+
+function toArgument(tree: unknown): Argument {
+  let isData = false;
+  let largest = 0;
+  const calls: string[] = [];
+  visit(tree, (kind, node) => {
+    if (kind === "ColumnRef" || kind === "ParamRef") isData = true;
+    if (kind === "A_Const") largest = Math.max(largest, Math.abs(numberOf(node) ?? 0));
+    const name = kind === "FuncCall" ? qualified(node.funcname)?.name : undefined;
+    if (name !== undefined) calls.push(name);
+  });
+  const constant = isNode(tree) && isNode(tree.A_Const) ? tree.A_Const : undefined;
+  const sval = constant !== undefined && isNode(constant.sval) ? (constant.sval.sval ?? "") : undefined;
+  return {
+    text: typeof sval === "string" ? sval : undefined,
+    number: constant === undefined ? undefined : numberOf(constant),
+    isData,
+    largest,
+    calls,
+  };
+}
+
+/** The number of an A_Const; 0 is written as an empty object. */
+function numberOf(constant: Node): number | undefined {
+  if (isNode(constant.ival)) return Number(constant.ival.ival ?? 0);
+  if (isNode(constant.fval)) return Number(constant.fval.fval);
+  return undefined;
+}
+
+function qualified(value: unknown): UsedName | undefined {
+  const parts = list(value).map(stringOf);
+  const name = parts.at(-1);
+  return name === undefined ? undefined : { schema: parts.at(-2), name };
+}
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+function stringOf(value: unknown): string | undefined {
+  const inner = isNode(value) && isNode(value.String) ? value.String.sval : undefined;
+  return typeof inner === "string" ? inner : undefined;
+}
