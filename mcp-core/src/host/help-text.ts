@@ -53,16 +53,27 @@ function optionSections(settings: Settings): [string, Row[]][] {
   return [...groups];
 }
 
-function optionTerm({ flag, alias, form, choices, placeholder }: SettingDescription): string {
+function optionTerm({
+  flag,
+  alias,
+  form,
+  choices,
+  placeholder,
+  multiple,
+  default: fallback,
+}: SettingDescription): string {
   const value =
-    form === "boolean" ? "" : ` <${placeholder ?? choices?.join("|") ?? (form === "text" ? "value" : form)}>`;
-  return `${alias === undefined ? "" : `-${alias}, `}${flag}${value.length > 28 ? " <choice>" : value}`;
+    form === "boolean"
+      ? ""
+      : ` <${placeholder ?? choices?.join("|") ?? (form === "text" || multiple ? "value" : form)}>`;
+  const name = form === "boolean" && fallback === "true" ? `--[no-]${flag?.slice(2)}` : flag;
+  return `${alias === undefined ? "" : `-${alias}, `}${name}${value.length > 28 ? " <choice>" : value}`;
 }
 
 function optionText(row: SettingDescription): string {
   const notes = [
     row.choices !== undefined && row.choices.join("|").length > 25 ? `one of ${row.choices.join(", ")}` : "",
-    row.default === undefined ? "" : `default ${row.default}`,
+    row.default === undefined || row.default === "false" ? "" : `default ${row.default}`,
     row.env.length === 0 ? "" : `env ${row.env.join(", ")}`,
     row.multiple ? "repeatable" : "",
   ].filter((note) => note !== "");

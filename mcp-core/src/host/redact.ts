@@ -13,7 +13,8 @@ export const isSecretKey = (key: string): boolean => secretKey.test(key);
 
 /** The part between `//` and the last `@` before the path; passwords may themselves hold `@`, `:` or `#`. */
 const userinfo = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s/?'"`<>]*)@/gi;
-const bearer = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}/gi;
+/** `Bearer token` alone is English; a real one has a digit or is long. */
+const bearer = /\b(bearer\s+(?=\S*\d|\S{20})|basic\s+)[A-Za-z0-9._~+/=-]{6,}/gi;
 const assignment =
   /([\w-]{0,32}?(?:password|passwd|pwd|secret|token|api[-_]?key))(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;"'}]+)/gi;
 
@@ -28,7 +29,7 @@ export function redactText(text: string): string {
       return user.includes(":") ? `${scheme}${name}:${mask}@` : `${scheme}${user}@`;
     })
     .replace(brokenUserinfo, `$1:${mask}@`)
-    .replace(bearer, `$1 ${mask}`)
+    .replace(bearer, `$1${mask}`)
     .replace(assignment, `$1$2${mask}`);
 }
 

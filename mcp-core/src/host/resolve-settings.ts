@@ -151,6 +151,17 @@ function toSentence(issue: v.BaseIssue<unknown>): string {
   if (issue.message.startsWith("must ")) return issue.message;
   if (issue.type === "strict_object" && issue.expected === "never") return "is not a known key";
   if (issue.expected === null) return "is not valid";
-  const expected = issue.expected.replace(/^"?(.*?)"?$/s, "$1");
-  return `must be ${expected.startsWith("(") ? `one of ${expected.slice(1, -1).replaceAll('"', "").replaceAll(" | ", ", ")}` : expected}`;
+  const word = plainWords[issue.expected];
+  if (word !== undefined) return `must be ${word}`;
+  const choices = issue.expected.replace(/^\((.*)\)$/s, "$1").replaceAll('"', "");
+  return `must be ${choices === issue.expected ? choices : `one of ${choices.replaceAll(" | ", ", ")}`}`;
 }
+
+/** valibot's names of types, for people. */
+const plainWords: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  boolean: "true or false",
+  Array: "a list",
+  Object: "an object",
+};
