@@ -90,7 +90,20 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
     outgoing.end();
     return;
   }
-  outgoing.flushHeaders();
+  // JSON is complete when it is answered: with its length known, headers and body leave in one write
+  if (isJson(response)) {
+    outgoing.end(Buffer.from(await response.arrayBuffer()));
+    return;
+  }
+  await sendStream(body, outgoing);
+}
+
+const isJson = (response: Response): boolean =>
+  /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "");
+
+async function sendStream(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
+  // a stream that has nothing to say yet still says that it is open
+  const flush = setImmediate(() => outgoing.flushHeaders());
   const reader = body.getReader();
   const onClose = (): void => void reader.cancel().catch(() => {});
   outgoing.once("close", onClose);
@@ -101,6 +114,7 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
       if (!outgoing.write(value)) await drained(outgoing);
     }
   } finally {
+    clearImmediate(flush);
     outgoing.off("close", onClose);
     outgoing.end();
   }
