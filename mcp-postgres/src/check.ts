@@ -7,7 +7,7 @@ import type { Session } from "./session.js";
 const identitySql = `
   SELECT pg_catalog.split_part(pg_catalog.version(), ' ', 1), pg_catalog.current_setting('server_version'),
     pg_catalog.current_database(), current_user, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
-    pg_catalog.current_setting('default_transaction_read_only')
+    (SELECT s.reset_val FROM pg_catalog.pg_settings AS s WHERE s.name = 'default_transaction_read_only')
   FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user`;
 
 const membershipSql = `

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
-import { codeOf, collect, openSource } from "./open.js";
+import { codeOf, collect, limits, openSource } from "./open.js";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -126,4 +126,49 @@ test("a second host is tried when the first is down, and a standby is not taken 
   expect((await collect(any, "SELECT 1")).rows).toEqual([["1"]]);
   await using standby = openSource(`${url}?target_session_attrs=standby`);
   expect(await codeOf(collect(standby, "SELECT 1"))).toBe("connection_failed");
+});
+
+/** How often the client had to wait for the server: bursts of its data that follow some of the server's. */
+test("a safe read costs one round trip once its names are known, two before, and with an array parameter", async () => {
+  let trips = 0;
+  let isServersTurn = true;
+  const { hostname, port } = new URL(database.url);
+  await using proxy = await listen((client) => {
+    const upstream = connect(Number(port || 5432), hostname).on("error", () => client.destroy());
+    client.on("close", () => upstream.destroy());
+    client.on("data", (chunk) => {
+      if (isServersTurn) trips++;
+      isServersTurn = false;
+      upstream.write(chunk);
+    });
+    upstream.on("data", (chunk) => {
+      isServersTurn = true;
+      client.write(chunk);
+    });
+  });
+  await using source = openSource(database.url.replace(/@[^/]+/, `@127.0.0.1:${proxy.port}`), 1);
+  await collect(source, "SELECT 1");
+  const cost = async (sql: string, params: readonly never[] = []) => {
+    trips = 0;
+    await collect(source, sql, params);
+    return trips;
+  };
+  expect(await cost("SELECT 2")).toBe(1);
+  expect(await cost("SHOW search_path")).toBe(1);
+  expect(await cost("SELECT $1::text", ["x" as never])).toBe(1);
+  expect(await cost("SELECT count(*) FROM pg_class")).toBe(2);
+  expect(await cost("SELECT count(*) FROM pg_class")).toBe(1);
+  expect(await cost("SELECT $1::int[]", [[1, 2] as never])).toBe(2);
+});
+
+test("behind a transaction pooler nothing is set on the session, and reads are read-only all the same", async () => {
+  await using source = openSource(`${database.url}?pgbouncer=true`, 1);
+  const sql =
+    "SELECT current_setting('transaction_read_only'), current_setting('bytea_output'), current_setting('statement_timeout')";
+  expect((await collect(source, sql, [], { timeoutMs: 4_321 })).rows).toEqual([["on", "hex", "4321ms"]]);
+  await using cursor = await source.openCursor({ sql: "SELECT 1 AS a", params: [] }, limits());
+  expect(await cursor.fetch(5, limits())).toEqual([["1"]]);
+  await cursor[Symbol.asyncDispose]();
+  expect((await source.check(limits())).warnings.join()).toContain("pooler");
+  expect(await codeOf(collect(source, "SELECT nope"))).toBe("column_not_found");
 });

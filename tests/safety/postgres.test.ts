@@ -102,6 +102,7 @@ async function worldState(): Promise<string> {
         (SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'safety%') || ' ' ||
         (SELECT count(*) FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS slots,
       (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()) AS stats,
+      pg_conf_load_time() AS configuration,
       (SELECT string_agg(relname || coalesce(last_analyze::text, ''), ',' ORDER BY relname) FROM pg_stat_user_tables) AS maintenance,
       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locks,
       (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'safety_victim' AND state = 'active') AS victim`;

@@ -1,0 +1,154 @@
+/**
+ * Whether what a statement names may be used: functions and operators by the catalogue's volatility with a short list of
+ * exceptions, relations by schema and kind, views and texts that are run as SQL by what is in them.
+ */
+import { CodedError } from "@database-interface/mcp-core/host";
+import type { CallOptions } from "@database-interface/mcp-core/sql";
+import { assertReadOnly, notAllowed, onlyReading, parseOne } from "./guard-class.js";
+import { amplifiers, harmlessVolatile, maxMade, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
+import { type KnownNames, knowNames } from "./guard-names.js";
+import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
+import type { Parse } from "./parser.js";
+import type { Source } from "./read.js";
+
+const maxViewDepth = 10;
+
+/** A text to check: what a view stands for, or what a function would run. */
+interface Inner {
+  readonly sql: string;
+  /** False for a view: whoever made it decided what it shows. */
+  readonly isCallers: boolean;
+}
+
+/** Checks every name against the catalogue, through views and texts that are run as SQL. */
+export async function assertNames(source: Source, parse: Parse, first: Usage, options: CallOptions): Promise<void> {
+  const seen = new Set<string>();
+  let level: readonly { readonly usage: Usage; readonly isCallers: boolean }[] = [{ usage: first, isCallers: true }];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxViewDepth) throw notAllowed("Views are nested too deeply to be checked.", "Query their tables.");
+    const usages = level.map(({ usage }) => usage);
+    const known = await knowNames(
+      source,
+      {
+        functions: usages.flatMap(({ calls, attributes }) => [...calls.map(({ name }) => name), ...attributes]),
+        relations: usages.flatMap(({ relations }) => relations),
+        operators: usages.flatMap(({ operators }) => operators),
+      },
+      options,
+    );
+    const inner: Inner[] = [];
+    for (const { usage, isCallers } of level) {
+      assertCode(usage, known);
+      inner.push(...usage.calls.flatMap((call) => assertCall(call, known).map((sql) => ({ sql, isCallers }))));
+      inner.push(...assertRelations(usage, known, isCallers ? source.schemas : undefined));
+    }
+    const fresh = inner.filter(({ sql, isCallers }) => !seen.has(`${isCallers}${sql}`));
+    for (const { sql, isCallers } of fresh) seen.add(`${isCallers}${sql}`);
+    level = fresh.map(({ sql, isCallers }) => ({ usage: innerUsage(parse, sql), isCallers }));
+  }
+}
+
+function innerUsage(parse: Parse, sql: string): Usage {
+  const tree = parseOne(parse, sql);
+  if (Object.keys(tree)[0] !== "SelectStmt") throw onlyReading();
+  const usage = collectUsage(tree);
+  assertReadOnly(usage, new Set());
+  return usage;
+}
+
+/** Operators, and functions called by attribute notation. */
+function assertCode(usage: Usage, known: KnownNames): void {
+  for (const symbol of usage.operators) {
+    if (known.isVolatileOperator(symbol)) {
+      throw notAllowed(`The operator ${symbol} calls a volatile function.`, "Only operators without side effects run.");
+    }
+  }
+  for (const name of usage.attributes) {
+    if (known.functions(name).some(({ takesRow, isVolatile }) => takesRow && (isVolatile || neverCalled.has(name)))) {
+      throw refusedFunction(name);
+    }
+  }
+}
+
+/** Checks the relations; gives the queries of the views among them. */
+function assertRelations(usage: Usage, known: KnownNames, schemas: readonly string[] | undefined): readonly Inner[] {
+  const views: Inner[] = [];
+  for (const used of usage.relations) {
+    const relation = known.relation(used);
+    if (secretRelations.has(used.name) && (relation === undefined || relation.schema === "pg_catalog")) {
+      throw notAllowed(
+        `${used.name} holds secrets of the server and is not shown.`,
+        "pg_roles, pg_stat_activity and information_schema answer most questions.",
+      );
+    }
+    if (relation === undefined) continue;
+    if (schemas !== undefined && !isSeen(relation.schema, schemas)) {
+      throw new CodedError("permission_denied", `The schema ${relation.schema} is not visible through this server.`, {
+        hint: `Visible: ${schemas.join(", ")}.`,
+      });
+    }
+    if (relation.wrapper === "file_fdw") {
+      throw notAllowed(`${used.name} reads a file of the server.`, "Query tables of the database.");
+    }
+    if (relation.view !== undefined) views.push({ sql: relation.view.replace(/;\s*$/, ""), isCallers: false });
+  }
+  return views;
+}
+
+const isSeen = (schema: string, schemas: readonly string[]): boolean =>
+  schemas.includes(schema) || schema === "pg_catalog" || schema === "information_schema";
+
+/** Checks a call; gives the texts it would run. */
+function assertCall(call: UsedCall, known: KnownNames): readonly string[] {
+  const { name, schema, args, arity } = call;
+  if (neverCalled.has(name)) throw refusedFunction(name);
+  assertSize(call);
+  const runs = sqlRunners.get(name);
+  const isExcepted = harmlessVolatile.has(name) || runs !== undefined;
+  const candidates = known
+    .functions(name)
+    .filter((candidate) => schema === undefined || candidate.schema === schema)
+    .filter(({ minArgs, maxArgs }) => arity === undefined || (arity >= minArgs && arity <= maxArgs));
+  if (candidates.some(({ isVolatile, isReviewed }) => isVolatile && !(isReviewed && isExcepted))) {
+    throw refusedFunction(name);
+  }
+  // ts_rewrite of three arguments runs nothing.
+  if (runs === undefined || (name === "ts_rewrite" && args.length === 3)) return [];
+  // A number in the place of a text, as in crosstab(text, int), is none.
+  const texts = runs.filter((place) => place < args.length && args[place]?.number === undefined);
+  return texts.map((place) => {
+    const text = args[place]?.text;
+    if (text === undefined)
+      throw notAllowed(`${name} runs a text as SQL that is not written out.`, "Write the SQL out.");
+    return text;
+  });
+}
+
+/** Calls that make much out of little, and would fill the server's memory before any limit counts. */
+function assertSize({ name, args }: UsedCall): void {
+  const sized = amplifiers.get(name);
+  const size = sized === undefined ? undefined : args[sized];
+  if (size !== undefined && (size.largest > maxMade || (!size.isData && size.number === undefined))) {
+    throw tooMuch(name);
+  }
+  if (name === "array_fill" && (args[1]?.largest ?? 0) > maxMade) throw tooMuch(name);
+  if (name === "format") {
+    const [template] = args;
+    const widths = [...(template?.text ?? "").matchAll(/%(?:\d+\$)?-?(\d+|\*)/g)].map(([, width]) => Number(width));
+    if (template?.text === undefined || widths.some((width) => !(width <= maxMade))) throw tooMuch(name);
+  }
+  if (name === "replace" || name === "regexp_replace") {
+    const isMade = args.some(({ calls }) => calls.some((inner) => amplifiers.has(inner) || inner === "string_agg"));
+    if (isMade) throw tooMuch(name);
+  }
+}
+
+function refusedFunction(name: string): CodedError {
+  return notAllowed(
+    `The function ${name} is not allowed: it is volatile, or reaches beyond the data.`,
+    "Functions that are IMMUTABLE or STABLE may run; one that changes nothing can be declared so by its owner.",
+  );
+}
+
+const tooMuch = (name: string): CodedError =>
+  notAllowed(`${name} would make more than ${maxMade} characters or elements.`, "Make less of it, by a literal size.");
