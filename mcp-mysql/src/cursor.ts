@@ -20,8 +20,9 @@ const holdMs = 1_200_000;
 const endMs = 1_500;
 
 /** @see Database.openCursor */
-export async function openCursor({ pool }: Source, statement: Statement, options: ReadOptions): Promise<RowCursor> {
-  const approved = approve(statement);
+export async function openCursor(source: Source, statement: Statement, options: ReadOptions): Promise<RowCursor> {
+  const approved = await approve(source, statement, options);
+  const { pool } = source;
   const connected = await pool.acquire(options.signal);
   const { session } = connected;
   const result = createResult(connected, approved, options);

@@ -6,6 +6,7 @@ import type { MysqlConfig } from "./config.js";
 import { createConnector } from "./connect.js";
 import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
+import { createNameCheck } from "./guard-names.js";
 import { createPool } from "./pool.js";
 import { read, type Source } from "./read.js";
 
@@ -13,7 +14,7 @@ import { read, type Source } from "./read.js";
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
   const { poolSize: size, connectTimeoutMs: waitMs, log, schemas } = options;
   const pool = createPool({ size, waitMs, connect: createConnector(config, options), log });
-  const source: Source = { pool };
+  const source: Source = { pool, checkNames: createNameCheck(pool) };
   return {
     catalog: createCatalog(source, schemas),
     check: check.bind(undefined, source),

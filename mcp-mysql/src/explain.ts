@@ -13,7 +13,7 @@ export async function explain(
   statement: Statement,
   { analyze, ...options }: ReadOptions & { readonly analyze: boolean },
 ): Promise<Explanation> {
-  const approved = approve(statement);
+  const approved = await approve(source, statement, options);
   if (!approved.isSelect) {
     throw new CodedError("not_allowed", "Only SELECT, WITH, VALUES and TABLE can be explained.", {
       hint: "Give the query itself, without EXPLAIN in front.",

@@ -12,6 +12,7 @@ export const mysqlKind = Object.freeze<DatabaseKind<MysqlConfig>>({
   version: manifest.version,
   exampleUrl: "mysql://user@localhost:3306/database",
   dialect: "MySQL/MariaDB; ?",
+  identifierQuote: "`",
   open: openDatabase,
   parseSource,
   sourceFromEnvironment,

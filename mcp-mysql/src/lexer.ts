@@ -44,6 +44,9 @@ export function tokenize(sql: string): readonly Token[] {
     at += length;
   };
 
+  // A NUL ends a comment for the server, and is nothing anyone means.
+  at = Math.max(0, sql.indexOf("\0"));
+  if (at > 0 || sql.startsWith("\0")) throw unexpected(at);
   while (at < sql.length) {
     const blank = match(space) ?? match(lineComment) ?? comment();
     if (blank !== undefined) {

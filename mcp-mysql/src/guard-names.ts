@@ -1,0 +1,116 @@
+/**
+ * What the guard has to ask the server: the bodies of stored functions a statement calls, and of views it may name. A
+ * stored function passes when it is one RETURN whose expression passes the same checks; a view when its query does.
+ */
+import { CodedError } from "@database-interface/mcp-core/host";
+import { type CallOptions, StatementError } from "@database-interface/mcp-core/sql";
+import { type Call, type Inspection, inspectStatement, inspectTokens } from "./guard-walk.js";
+import { tokenize } from "./lexer.js";
+import { toLiteral } from "./parameters.js";
+import type { Pool } from "./pool.js";
+import { ask } from "./transaction.js";
+
+/** Checks names against the server's catalogue. @throws CodedError `not_allowed`, `function_not_found` */
+export type NameCheck = (inspection: Inspection, options: CallOptions) => Promise<void>;
+
+/** A view that was made harmful is refused after this long at the latest. */
+const viewsFreshMs = 30_000;
+const maxDepth = 8;
+
+type ViewBodies = ReadonlyMap<string, readonly string[]>;
+
+export function createNameCheck(pool: Pool): NameCheck {
+  let views: { readonly bodies: Promise<ViewBodies>; readonly at: number } | undefined;
+
+  /** The bodies of all views by their names in lower case; a name may stand for one in several schemas. */
+  function viewBodies(options: CallOptions): Promise<ViewBodies> {
+    if (views !== undefined && performance.now() - views.at < viewsFreshMs) return views.bodies;
+    const bodies = loadViews(pool, options);
+    views = { bodies, at: performance.now() };
+    // A failure is this call's error, and no reason not to ask again.
+    bodies.catch(() => {
+      views = undefined;
+    });
+    return bodies;
+  }
+
+  return async function check(inspection, options) {
+    const known = await viewBodies(options);
+    const seen = new Set<string>();
+    async function visit({ calls, names }: Inspection, depth: number): Promise<void> {
+      if (depth > maxDepth) throw new CodedError("not_allowed", "Views or functions are nested too deeply.");
+      for (const name of names) {
+        if (seen.has(name)) continue;
+        seen.add(name);
+        for (const body of known.get(name) ?? []) await visit(inView(name, body), depth + 1);
+      }
+      for (const call of calls) {
+        const key = `${call.schema ?? ""}.${call.name.toLowerCase()}()`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        for (const body of await functionBodies(pool, call, options)) await visit(inFunction(call, body), depth + 1);
+      }
+    }
+    await visit(inspection, 0);
+  };
+}
+
+async function loadViews(pool: Pool, options: CallOptions): Promise<ViewBodies> {
+  const sql = `SELECT table_name, view_definition FROM information_schema.views
+    WHERE table_schema NOT IN ('sys', 'information_schema', 'performance_schema', 'mysql')`;
+  const [rows = []] = await ask(pool, [sql], options);
+  const bodies = new Map<string, string[]>();
+  for (const [name, body] of rows) {
+    // Without the SHOW VIEW privilege the body is empty: what it may do is up to its definer and the session.
+    if (name && body) bodies.set(name.toLowerCase(), [...(bodies.get(name.toLowerCase()) ?? []), body]);
+  }
+  return bodies;
+}
+
+/** The bodies of the function in its schema, the current one when the call names none. */
+async function functionBodies(pool: Pool, call: Call, options: CallOptions): Promise<readonly string[]> {
+  const schema = call.schema === undefined ? "DATABASE()" : toLiteral(call.schema);
+  const sql = `SELECT routine_definition FROM information_schema.routines
+    WHERE routine_type = 'FUNCTION' AND routine_name = ${toLiteral(call.name)} AND routine_schema = ${schema}`;
+  const [rows = []] = await ask(pool, [sql], options);
+  if (rows.length === 0) throw notFound(call);
+  return rows.map(([body]) => {
+    if (!body) throw refused(call, "its body may not be read by this user");
+    return body;
+  });
+}
+
+function inFunction(call: Call, body: string): Inspection {
+  try {
+    const tokens = tokenize(body);
+    const [first] = tokens;
+    if (first?.text === "return" && tokens.every(({ kind }) => kind !== "end")) return inspectTokens(tokens.slice(1));
+  } catch {
+    // What its body does that a query may not is not the caller's business.
+  }
+  throw refused(call, "it does more than return an expression");
+}
+
+function inView(name: string, body: string): Inspection {
+  try {
+    return inspectStatement(tokenize(body));
+  } catch (cause) {
+    const hint = "Its query does something that a query may not do here; use the tables it reads.";
+    throw new CodedError("not_allowed", `The view ${name} may not be used.`, { hint, cause });
+  }
+}
+
+function refused({ name, token }: Call, why: string): StatementError {
+  return new StatementError("not_allowed", `The function ${name} may not be called: ${why}.`, {
+    hint: "Write its expression into the query.",
+    position: token.start + 1,
+  });
+}
+
+function notFound({ schema, name, token }: Call): StatementError {
+  return new StatementError("function_not_found", `There is no function ${name} that may be called here.`, {
+    hint: "Native functions are allowed after review only; write the expression in another way.",
+    position: token.start + 1,
+    missing: { kind: "function", name, schema },
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * What one statement says, token by token: its class by the first word, the words and marks that make a query do more
+ * than read, and every call. It decides by what is known to be harmless; the rest is refused. It asks no server.
+ */
+import { CodedError } from "@database-interface/mcp-core/host";
+import { StatementError } from "@database-interface/mcp-core/sql";
+import { forbidden, harmful, isSpatial, natives, openers, secretNames, secretTables, shows } from "./guard-lists.js";
+import type { Token } from "./lexer.js";
+
+/** A call of something that is not native: perhaps a stored function. */
+export interface Call {
+  readonly schema: string | undefined;
+  readonly name: string;
+  readonly token: Token;
+}
+
+/** What a harmless statement leaves to be looked up. */
+export interface Inspection {
+  readonly calls: readonly Call[];
+  /** Every name that stands in it, in lower case: some may be views. */
+  readonly names: ReadonlySet<string>;
+}
+
+const selecting = new Set(["select", "with", "values", "table"]);
+
+/** The first word, parentheses skipped. */
+export const verbOf = (tokens: readonly Token[]): string => tokens.find(({ text }) => text !== "(")?.text ?? "";
+
+export const isQuery = (verb: string): boolean => selecting.has(verb);
+
+/** @throws CodedError `read_only`, `not_allowed` */
+export function inspectStatement(tokens: readonly Token[]): Inspection {
+  const verb = verbOf(tokens);
+  if (!isQuery(verb)) checkCommand(verb, tokens);
+  return inspectTokens(tokens, verb === "show");
+}
+
+/** Checks of any piece of SQL, such as a stored function's body. @throws StatementError `not_allowed` */
+export function inspectTokens(tokens: readonly Token[], isShow = false): Inspection {
+  const calls: Call[] = [];
+  const names = new Set<string>();
+  tokens.forEach((token, at) => {
+    const { kind, text } = token;
+    const next = tokens[at + 1]?.text;
+    if (text === ":=") throw notAllowed("Assigning variables is not allowed", token);
+    if (kind !== "word" && kind !== "name") return;
+    const lower = text.toLowerCase();
+    names.add(lower);
+    if (kind === "word" && !isShow) checkWord(lower, tokens, at);
+    if (secretNames.has(lower) || (lower === "mysql" && next === "." && isSecret(tokens[at + 2]))) {
+      throw notAllowed("Tables with the secrets of accounts may not be read", token);
+    }
+    if (next === "(") {
+      const call = toCall(tokens, at);
+      if (call !== undefined) calls.push(call);
+    }
+  });
+  return { calls, names };
+}
+
+const isSecret = (token: Token | undefined): boolean => secretTables.has(token?.text.toLowerCase() ?? "");
+
+function checkCommand(verb: string, tokens: readonly Token[]): void {
+  const rest = tokens.slice(1);
+  // MySQL's EXPLAIN ANALYZE runs the query, inside its limits.
+  if (verb === "explain" && rest[0]?.text === "analyze") {
+    checkCommand("analyze", rest);
+    return;
+  }
+  const said = rest.map(({ text }) => text.toLowerCase());
+  if (tokens[0]?.text !== verb) throw refusedVerb(verb);
+  if (verb === "show") {
+    if (shows.some((pattern) => pattern.test(said.join(" ")))) return;
+    throw new CodedError("not_allowed", "This form of SHOW is not allowed.", {
+      hint: "SHOW TABLES, COLUMNS, INDEX, CREATE TABLE, STATUS, VARIABLES and the like are.",
+    });
+  }
+  if (verb === "help") return;
+  if (!["explain", "describe", "desc", "analyze"].includes(verb)) throw refusedVerb(verb);
+  const target = rest.slice(countWords(said));
+  // ANALYZE TABLE writes statistics; EXPLAIN TABLE explains a query.
+  if (isQuery(verbOf(target)) && !(verb === "analyze" && verbOf(target) === "table")) return;
+  if (verb === "analyze" || !isTableAndColumn(target)) throw refusedVerb(`${verb} ${target[0]?.text ?? ""}`.trim());
+}
+
+/** Without a query it is DESCRIBE: a table, and perhaps a column or a pattern. */
+function isTableAndColumn(target: readonly Token[]): boolean {
+  const [first] = target;
+  if (first?.kind === "word" && notTables.has(first.text)) return false;
+  const shape = target.map(({ kind, text }) => (text === "." ? "." : kind === "string" ? "s" : kind[0])).join("");
+  return /^[wn](?:\.[wn])?[wns]?$/.test(shape);
+}
+
+/** How many of the words after EXPLAIN say only how to explain. */
+function countWords(said: readonly string[]): number {
+  let at = 0;
+  for (;;) {
+    if (said[at] === "extended" || said[at] === "partitions") at++;
+    else if (said[at] === "format" && said[at + 1] === "=") at += 3;
+    else return at;
+  }
+}
+
+const notTables = new Set("insert replace update delete for merge table call set do into".split(" "));
+
+function checkWord(word: string, tokens: readonly Token[], at: number): void {
+  const token = tokens[at];
+  const next = tokens[at + 1]?.text.toLowerCase();
+  const isMember = tokens[at - 1]?.text === ".";
+  if (token === undefined) return;
+  if (word === "into") throw notAllowed("INTO writes a result somewhere, which is not allowed", token);
+  if (forbidden.has(word) && !isMember) throw notAllowed(`${word.toUpperCase()} is not allowed in a query`, token);
+  if ((word === "insert" || word === "replace") && next !== "(") throw notAllowed("Writing is not allowed", token);
+  if (word === "for" && (next === "update" || next === "share")) throw locks(token);
+  if (word === "lock" && next === "in") throw locks(token);
+  if (word === "procedure" && !isMember) throw notAllowed("PROCEDURE is not allowed in a query", token);
+  if ((word === "next" || word === "previous") && next === "value") {
+    throw notAllowed("Sequences may not be advanced or read this way", token);
+  }
+}
+
+/** A call to look up; undefined for what is harmless. Names in backticks call functions as well. */
+function toCall(tokens: readonly Token[], at: number): Call | undefined {
+  const token = tokens[at];
+  if (token === undefined) return undefined;
+  const name = token.text.toLowerCase();
+  const before = tokens[at - 1]?.text;
+  const schema = before === "." ? tokens[at - 2]?.text : undefined;
+  if (schema !== undefined) return { schema, name: token.text, token };
+  if (token.kind === "word" && openers.has(name)) return undefined;
+  if (isColumnList(tokens, at)) return undefined;
+  if (harmful.has(name)) throw notAllowed(`The function ${name.toUpperCase()} is not allowed`, token);
+  if (natives.has(name) || isSpatial(name)) return undefined;
+  return { schema: undefined, name: token.text, token };
+}
+
+/** `WITH t (a, b) AS (…`: nothing but names in the parentheses, and a query after them. */
+function isColumnList(tokens: readonly Token[], at: number): boolean {
+  const before = tokens[at - 1];
+  if (before === undefined || !(before.text === "with" || before.text === "recursive" || before.text === ","))
+    return false;
+  for (let next = at + 2; next < tokens.length; next += 2) {
+    const [name, mark, as, open] = tokens.slice(next, next + 4);
+    if (name?.kind !== "word" && name?.kind !== "name") return false;
+    if (mark?.text === ")") return as?.text === "as" && open?.text === "(";
+    if (mark?.text !== ",") return false;
+  }
+  return false;
+}
+
+const locks = (token: Token) => notAllowed("Locking rows is not allowed", token);
+
+function notAllowed(message: string, token: Token): StatementError {
+  const hint = "This server only reads; a column of that name goes in backticks.";
+  return new StatementError("not_allowed", `${message}.`, { hint, position: token.start + 1 });
+}
+
+function refusedVerb(verb: string): CodedError {
+  const shown = /^[a-z ]{1,40}$/i.test(verb) ? verb.toUpperCase() : "This";
+  return new CodedError("read_only", `This server only reads; ${shown} is not a query.`, {
+    hint: "Use SELECT, WITH, VALUES, TABLE, SHOW, DESCRIBE or EXPLAIN.",
+  });
+}
