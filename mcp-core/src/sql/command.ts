@@ -58,7 +58,7 @@ async function run<Config extends SourceConfig>(
     io.stdout.write(toHostLines(kind, values.printConfig));
     return 0;
   }
-  const log = createLog({ name: kind.command, level: values.logLevel });
+  const log = createLog({ name: kind.command, level: values.logLevel, stream: io.stderr });
   const settings = toServerSettings(values);
   await using demo = values.demo ? await startDemo(kind, log, io.signal) : undefined;
   const planned = planSources(kind, {

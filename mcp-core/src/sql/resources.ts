@@ -119,11 +119,12 @@ async function listSource(source: Source, count: number, signal: AbortSignal): P
   return [index, ...tables.map((table) => toResource(source, table))];
 }
 
+/** Tables, and views up to a quarter of the limit: one kind never crowds out the other. */
 async function findTables({ database }: Source, limit: number, signal: AbortSignal): Promise<readonly FoundObject[]> {
   const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(listingDeadlineMs)]) };
-  const tables = await database.catalog.search({ kind: "table", limit }, options);
-  if (tables.length >= limit) return tables;
-  return [...tables, ...(await database.catalog.search({ kind: "view", limit: limit - tables.length }, options))];
+  const views = await database.catalog.search({ kind: "view", limit: Math.ceil(limit / 4) }, options);
+  const tables = await database.catalog.search({ kind: "table", limit: Math.max(1, limit - views.length) }, options);
+  return [...tables, ...views];
 }
 
 function toResource(source: Source, { schema, name, comment }: FoundObject): Resource {

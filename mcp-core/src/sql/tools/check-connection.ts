@@ -12,7 +12,7 @@ export const checkConnection = defineTool({
   access: "read",
   needsSource: false,
   input: v.strictObject({ source: sourceArgument }),
-  describe: () => "Round trip, server, version, user, TLS, mode and warnings.",
+  describe: () => "Test the connection: round trip, server, version, user, TLS, mode, warnings.",
   async run({ source }, call) {
     permit(call.service.settings, "read");
     const sources = [...call.service.sources.values()];

@@ -16,7 +16,7 @@ export const describeTable = defineTool({
     table: v.pipe(v.string(), v.description("table or schema.table")),
     source: sourceArgument,
   }),
-  describe: () => "Columns, enum values, keys, foreign keys both ways, indexes and size of a table or view.",
+  describe: () => "Show a table or view: columns with types, enum values, keys, foreign keys both ways, indexes, size.",
   async run({ table, source }, call) {
     const caps = permit(call.service.settings, "read");
     const { database } = chooseSource(call.service, source);

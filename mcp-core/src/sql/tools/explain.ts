@@ -14,10 +14,10 @@ export const explain = defineTool({
   input: v.strictObject({
     sql: v.string(),
     params: v.optional(v.array(v.any())),
-    analyze: v.optional(v.pipe(v.boolean(), v.description("run it for real times"))),
+    analyze: v.optional(v.pipe(v.boolean(), v.description("runs it, for real times"))),
     source: sourceArgument,
   }),
-  describe: () => "A statement's plan and what is slow in it, without running it.",
+  describe: () => "Show a statement's plan and what makes it slow, without running it.",
   async run({ sql, params, analyze, source }, call) {
     const caps = permit(call.service.settings, "read");
     const statement = toStatement(sql, params);

@@ -36,8 +36,8 @@ export const query = defineTool({
   input,
   output,
   describe: ({ dialect }) =>
-    `Run one read-only SQL statement (${dialect}). Returns JSON: columns, types, rows. Aggregate or LIMIT rather than ` +
-    `fetch much. To page through a large result pass cursor "start", then each next_cursor without sql.`,
+    `Run one read-only SQL statement (${dialect}). Returns JSON: columns, types, rows. Aggregate and filter rather than ` +
+    'fetch many rows. To read all of a large result, pass cursor "start", then each next_cursor without sql.',
   async run({ sql, params, max_rows: maxRows, cursor, source }, call) {
     const caps = permit(call.service.settings, "read", { maxRows });
     const bounded = { ...call, signal: withDeadline(call.signal, caps) };

@@ -34,7 +34,9 @@ export const searchObjects = defineTool({
     truncated: v.optional(v.boolean()),
     hint: v.optional(v.string()),
   }),
-  describe: () => "Find what exists: schemas, tables, views, columns, indexes, functions.",
+  describe: () =>
+    "Find schemas, tables, views, columns, indexes and functions by name; start here. " +
+    "detail: names; summary (default) adds row estimates and comments; full describes the tables.",
   async run({ pattern, kind, schema, detail = "summary", source }, call) {
     const caps = permit(call.service.settings, "read");
     const chosen = chooseSource(call.service, source);

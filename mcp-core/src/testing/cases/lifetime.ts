@@ -53,6 +53,7 @@ export const lifetimeCases: readonly TargetCase[] = [
       const { code, error } = await call;
       assert.equal(code, "connection_lost");
       assert.ok(error instanceof CodedError && error.retryable);
+      await new Promise((resolve) => setTimeout(resolve, 200));
       assert.deepEqual((await readAll(database, "SELECT 1 AS n")).rows, [["1"]]);
     },
   ],
