@@ -5,6 +5,7 @@
 import { CodedError, durationSchema, nearestNames } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import { kindOfUrl, kinds, schemes } from "./kinds.js";
+import { isFields } from "./message.js";
 
 const text = v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"));
 const texts = v.record(v.string(), v.string("must be text"), "must be an object of texts");
@@ -118,6 +119,7 @@ export interface GatewayConfig {
  * @throws CodedError `config_invalid` with the JSON path and the nearest known key; never a value, which may be a secret
  */
 export function parseConfig(value: unknown): GatewayConfig {
+  if (!isFields(value)) throw invalid("", "must be one object", "Start it with { and end it with }.");
   const top = check(v.strictObject(topEntries, "must be one object"), value, "");
   if (top.mcpServers !== undefined && top.servers !== undefined) {
     throw invalid("servers", "cannot stand beside mcpServers", "Put all servers into one of the two.");

@@ -41,7 +41,7 @@ export interface FrontOptions {
 type Context = ServerContext;
 
 /** Makes the SDK's server for a connection or request. */
-export function createFront(options: FrontOptions): (context: McpRequestContext) => Server {
+export function createFront(options: FrontOptions): (context: McpRequestContext) => Promise<Server> {
   const hasOthers = options.members.some(({ plan }) => plan.databases === undefined);
   const capabilities = {
     tools: { listChanged: true },
@@ -50,7 +50,11 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
     completions: {},
     ...(hasOthers ? { logging: {} } : {}),
   };
-  return ({ era }) => {
+  return async ({ era, requestInfo }) => {
+    // who only now gets to know us should hear of every server; calls must not wait for servers they are not for
+    const isHello =
+      era === "legacy" || requestInfo === undefined || requestInfo.headers.get("mcp-method") === "server/discover";
+    if (isHello) await options.whenListed(AbortSignal.timeout(60_000));
     const server = new Server(
       { ...options.identity, title: "Database Interface gateway" },
       { capabilities, instructions: options.instructions(), jsonSchemaValidator: noValidator },

@@ -4,7 +4,7 @@
  */
 import type { Log } from "@database-interface/mcp-core/host";
 import { type Catalogue, fetchListing, fetchResources, type Listing } from "./catalogue.js";
-import { AnsweredError, type Fields } from "./message.js";
+import { AnsweredError, type Fields, isFields } from "./message.js";
 import type { Reaper } from "./reaper.js";
 import type { PlannedServer, ServerChannel } from "./servers.js";
 import { createSupervisor, type StartedUpstream, type Supervisor } from "./supervisor.js";
@@ -95,6 +95,7 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     start: (signal) => startServer(plan, { reaper, log, signal, identity }, takeNotification),
     onStarted(upstream) {
       events.onStarted(upstream);
+      listenForChanges(upstream);
       startRefresh(upstream).catch((error: unknown) => log.warn("not_listed", { error }));
     },
   });
@@ -159,6 +160,22 @@ function describeFailure(error: unknown, { rubbish }: ServerChannel, startMs: nu
   if (error instanceof AnsweredError) return `it refused the handshake with error ${error.code}${noise}`;
   return `it did not finish the handshake within ${startMs} ms${noise}`;
 }
+
+/** Modern servers tell of changes only those who listen; the request stays open as long as the connection. */
+function listenForChanges({ description, request }: Upstream): void {
+  if (description.era !== "modern") return;
+  const { tools, prompts, resources } = description.capabilities;
+  const notifications = {
+    ...(canChange(tools) ? { toolsListChanged: true } : {}),
+    ...(canChange(prompts) ? { promptsListChanged: true } : {}),
+    ...(canChange(resources) ? { resourcesListChanged: true } : {}),
+  };
+  if (Object.keys(notifications).length === 0) return;
+  const caller = { id: "gateway", capabilities: {} };
+  request("subscriptions/listen", { notifications }, { signal: new AbortController().signal, caller }).catch(() => {}); // until it ends
+}
+
+const canChange = (capability: unknown): boolean => isFields(capability) && capability.listChanged === true;
 
 function changeOf(method: string): Change | undefined {
   switch (method) {

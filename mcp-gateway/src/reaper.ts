@@ -15,9 +15,9 @@ while read -r op id; do
   esac
 done
 [ "$groups" = ' ' ] && exit 0
-for id in $groups; do kill -TERM -- "-$id" 2>/dev/null; done
+for id in $groups; do kill -TERM "-$id" 2>/dev/null; done
 sleep 1
-for id in $groups; do kill -KILL -- "-$id" 2>/dev/null; done
+for id in $groups; do kill -KILL "-$id" 2>/dev/null; done
 `;
 
 /** Watches over process groups on behalf of this process. */

@@ -1,0 +1,243 @@
+/** A server's life under the gateway: started on need and once, stopped when idle, restarted with pauses, never leaked. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createPostgresDatabase } from "../support/databases.js";
+import { executable } from "../support/processes.js";
+import { fixtureServer, isAlive, startGateway, temporaryFolder, textOf, until } from "./gateways.js";
+
+const legacy = (journal: string, options: object = {}) =>
+  fixtureServer("legacy-server", { env: { JOURNAL: journal }, ...options });
+const odd = (journal: string, args: readonly string[], options: object = {}) =>
+  fixtureServer("odd-server", { args, env: { JOURNAL: journal }, ...options });
+const starts = (lines: readonly string[]) => lines.filter((line) => line.startsWith("start "));
+const reportOf = (text: string) =>
+  JSON.parse(text) as { code: string; message: string; hint: string; retryable: boolean };
+
+test("50 calls at once start one process", async () => {
+  await using folder = await temporaryFolder();
+  const config = (journal: string) => ({ mcpServers: { s: legacy(journal) } });
+  await using warm = await startGateway(config, { cacheFolder: folder.path });
+  await warm.gateway.ready({ signal: AbortSignal.timeout(10_000) });
+  await using gateway = await startGateway((journal) => ({ mcpServers: { s: { ...legacy(journal) } } }), {
+    cacheFolder: folder.path,
+  });
+  await using client = await gateway.connect("modern");
+  expect(starts(await gateway.journal())).toEqual([]);
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => client.callTool({ name: "s__echo", arguments: { text: String(index) } })),
+  );
+  expect(answers.map(textOf)).toEqual(Array.from({ length: 50 }, (_, index) => String(index)));
+  expect(starts(await gateway.journal())).toHaveLength(1);
+});
+
+test("what is remembered is listed without starting anything, also by health checks and metrics", async () => {
+  await using folder = await temporaryFolder();
+  const config = (journal: string) => ({ mcpServers: { s: legacy(journal) } });
+  let listed: unknown;
+  {
+    await using gateway = await startGateway(config, { cacheFolder: folder.path });
+    await using client = await gateway.connect("legacy");
+    listed = [
+      (await client.listTools()).tools,
+      (await client.listPrompts()).prompts,
+      (await client.listResources()).resources,
+    ];
+  }
+  await using gateway = await startGateway(config, { cacheFolder: folder.path });
+  await using client = await gateway.connect("legacy");
+  expect([
+    (await client.listTools()).tools,
+    (await client.listPrompts()).prompts,
+    (await client.listResources()).resources,
+  ]).toEqual(listed);
+  for (const path of ["/healthz", "/readyz", "/metrics", "/v1/servers"])
+    expect((await fetch(gateway.url + path)).status).toBe(200);
+  expect(starts(await gateway.journal())).toEqual([]);
+  expect(gateway.gateway.report().servers[0]).toMatchObject({ state: "asleep", starts: 0 });
+});
+
+test("an idle server is stopped and starts again on need", async () => {
+  await using gateway = await startGateway((journal) => ({
+    mcpServers: { s: legacy(journal, { idleTimeout: "150ms" }) },
+  }));
+  await using client = await gateway.connect("modern");
+  await client.callTool({ name: "s__echo", arguments: { text: "one" } });
+  const pid = Number(starts(await gateway.journal())[0]?.split(" ")[1]);
+  await until(async () => !(await isAlive(pid)) && gateway.gateway.report().servers[0]?.state === "asleep");
+  expect(textOf(await client.callTool({ name: "s__echo", arguments: { text: "two" } }))).toBe("two");
+  expect(gateway.gateway.report().servers[0]).toMatchObject({ state: "running", starts: 2, crashes: 0 });
+});
+
+describe("a server that dies during a call", () => {
+  test.each([
+    ["die", "outcome_unknown", false],
+    ["die_reading", "connection_lost", true],
+  ])("%s: the answer is %s, the call is not repeated", async (tool, code, retryable) => {
+    await using gateway = await startGateway((journal) => ({ mcpServers: { s: legacy(journal) } }));
+    await using client = await gateway.connect("modern");
+    const result = await client.callTool({ name: `s__${tool}`, arguments: {} });
+    expect(result.isError).toBe(true);
+    expect(reportOf(textOf(result))).toMatchObject({ code, retryable });
+    expect((await gateway.journal()).filter((line) => line === "died").length).toBe(tool === "die" ? 1 : 0);
+    expect(textOf(await client.callTool({ name: "s__echo", arguments: { text: "back" } }))).toBe("back");
+    expect(gateway.gateway.report().servers[0]).toMatchObject({ crashes: 1, starts: 2 });
+  });
+});
+
+test("a server that keeps failing is a crash loop: calls are answered at once and it rests", async () => {
+  await using gateway = await startGateway(
+    (journal) => ({ mcpServers: { s: odd(journal, ["exit", "7"]), good: odd(journal, ["good"]) } }),
+    {
+      life: { backoffMs: 10, crashLoopAfter: 3 },
+      discoveryMs: 1_000,
+    },
+  );
+  await using client = await gateway.connect("modern");
+  expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["good__echo"]);
+  const [bad] = gateway.gateway.report().servers;
+  expect(bad?.lastError).toBe("it exited with code 7");
+});
+
+test("a cap holds: never more in progress, the rest waits, then is told that it is busy", async () => {
+  await using gateway = await startGateway(
+    (journal) => ({ mcpServers: { s: odd(journal, ["wait", "1000"], { maxCalls: 10 }) } }),
+    {
+      life: { maxQueued: 30 },
+    },
+  );
+  await using client = await gateway.connect("legacy");
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, gateway.gateway.report().servers[0]?.active ?? 0);
+  }, 2);
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, () => client.callTool({ name: "s__echo", arguments: {} })),
+  );
+  clearInterval(watch);
+  const busy = answers.filter(({ isError }) => isError);
+  expect(answers.filter((answer) => textOf(answer) === "waited")).toHaveLength(40);
+  expect(busy.map((answer) => reportOf(textOf(answer)))).toEqual(
+    Array(20).fill(expect.objectContaining({ code: "busy", retryable: true })),
+  );
+  expect(most).toBe(10);
+});
+
+describe("servers that misbehave", () => {
+  test.each([
+    ["prints rubbish", ["rubbish"], "printed what is no JSON-RPC on stdout"],
+    ["never answers", ["silent"], "did not finish the handshake"],
+    ["exits at once", ["exit", "0"], "it exited with code 0"],
+  ])("one that %s is unavailable, with a reason; the others work", async (_, args, reason) => {
+    await using gateway = await startGateway((journal) => ({
+      mcpServers: { bad: odd(journal, args, { startTimeout: "600ms" }), good: odd(journal, ["good"]) },
+    }));
+    await using client = await gateway.connect("modern");
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["good__echo"]);
+    expect((await client.callTool({ name: "good__echo", arguments: {} })).isError).toBeFalsy();
+    expect(gateway.gateway.report().servers[0]?.lastError).toContain(reason);
+  });
+
+  test.each([
+    ["a command that does not exist", { command: "/no/such/command" }, "does not exist"],
+    [
+      "a command that is not executable",
+      { command: fileURLToPath(new URL("../../package.json", import.meta.url)) },
+      "is not executable",
+    ],
+    [
+      "a working directory that does not exist",
+      { command: process.execPath, cwd: "/no/such/folder" },
+      "does not exist",
+    ],
+    ["a remote server that is not there", { url: "http://127.0.0.1:47123/mcp" }, "could not be reached"],
+  ])("%s is said", async (_, entry, reason) => {
+    await using gateway = await startGateway(() => ({ mcpServers: { bad: entry } }));
+    await gateway.gateway.ready({ signal: AbortSignal.timeout(20_000) });
+    expect(gateway.gateway.report().servers[0]?.lastError).toContain(reason);
+  });
+
+  test.each([
+    ["flood", ["flood"]],
+    ["chatty", ["chatty"]],
+    ["late", ["late", "700"]],
+  ])("%s works all the same", async (_, args) => {
+    await using gateway = await startGateway((journal) => ({ mcpServers: { s: odd(journal, args) } }));
+    await using client = await gateway.connect("modern");
+    expect(JSON.parse(textOf(await client.callTool({ name: "s__echo", arguments: { a: 1 } }))).arguments).toEqual({
+      a: 1,
+    });
+  });
+});
+
+describe("no process is left", () => {
+  let database: Awaited<ReturnType<typeof createPostgresDatabase>>;
+  beforeAll(async () => {
+    database = await createPostgresDatabase();
+    return () => database[Symbol.asyncDispose]();
+  });
+
+  const shell = (journal: string, args: readonly string[]) => {
+    const { command, args: own } = odd(journal, args);
+    return { command: "/bin/sh", args: ["-c", `${[command, ...own].join(" ")}; true`], env: { JOURNAL: journal } };
+  };
+
+  test.each(["SIGTERM", "SIGKILL", "crash"] as const)("after %s of the gateway or its servers", async (end) => {
+    await using folder = await temporaryFolder();
+    const journal = join(folder.path, "journal");
+    await writeFile(journal, "");
+    const config = {
+      databases: { shop: database.url },
+      mcpServers: {
+        plain: odd(journal, ["good"]),
+        wrapped: shell(journal, ["fork"]),
+        forker: odd(journal, ["fork"]),
+        stubborn: odd(journal, ["stubborn"]),
+      },
+    };
+    await writeFile(join(folder.path, "gateway.json"), JSON.stringify(config));
+    const gateway = spawn(
+      process.execPath,
+      [
+        executable("mcp-gateway"),
+        "--config",
+        join(folder.path, "gateway.json"),
+        "--port",
+        "0",
+        "--cache-dir",
+        join(folder.path, "cache"),
+      ],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    let log = "";
+    gateway.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      log += chunk;
+    });
+    const exited = once(gateway, "exit");
+    try {
+      await until(() => log.match(/server_started/g)?.length === 5);
+      const lines = (await readFile(journal, "utf8")).split("\n");
+      const pids = [
+        ...lines.flatMap((line) => Number(/^(?:start|child) (\d+)/.exec(line)?.[1] ?? 0) || []),
+        ...[...log.matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid)),
+      ];
+      expect(new Set(pids).size).toBeGreaterThanOrEqual(7);
+      if (end === "crash") {
+        for (const pid of new Set([...log.matchAll(/"pid":(\d+)/g)].map(([, one]) => Number(one))))
+          process.kill(pid, "SIGKILL");
+      } else {
+        gateway.kill(end);
+        await exited;
+      }
+      await until(async () => (await Promise.all(pids.map(isAlive))).every((alive) => !alive), 5_000);
+    } finally {
+      if (gateway.exitCode === null && gateway.signalCode === null) {
+        gateway.kill("SIGTERM");
+        await exited;
+      }
+    }
+  });
+});
