@@ -177,6 +177,9 @@ describe("mistakes are one line with code and remedy, exit code 2", () => {
     ["a flag of a file setting", ["--labels", "x"], {}, /Unknown option --labels/],
     ["a missing value", ["--port"], {}, /\[usage\] --port needs a value/],
     ["a missing value before a flag", ["--token", "--port", "1"], {}, /\[usage\] --token needs a value/],
+    ["a missing item", ["--source"], {}, /\[usage\] --source needs a value/],
+    ["a missing item before a flag", ["--source", "--port", "1"], {}, /\[usage\] --source needs a value/],
+    ["a missing list", ["--schemas"], {}, /\[usage\] --schemas needs a value/],
     ["a switch with a value", ["--structured=maybe"], {}, /--structured is a switch/],
     [
       "a port out of range",

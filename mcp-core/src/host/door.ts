@@ -56,6 +56,11 @@ export function isLoopback(host: string): boolean {
  */
 export function createDoor(options: DoorOptions): Door {
   const local = isLoopback(options.host);
+  if (local && options.token === "") {
+    throw new CodedError("config_invalid", "The token is empty.", {
+      hint: "Set MCP_TOKEN to a long random text, or unset it.",
+    });
+  }
   if (!local && !options.token) {
     throw new CodedError("config_invalid", `Listening on ${options.host} needs a token: others can reach it.`, {
       hint: "Set MCP_TOKEN (or MCP_TOKEN_FILE) to a long random text, or listen on 127.0.0.1.",

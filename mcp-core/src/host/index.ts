@@ -5,7 +5,7 @@ export { type ConfigFile, readConfigFile } from "./config-file.js";
 export { describeSettings, type SettingDescription, settingsJsonSchema } from "./describe-settings.js";
 export { isLoopback } from "./door.js";
 export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "./errors.js";
-export { type HostConfigOptions, type HostName, hostConfig, hostNames } from "./host-config.js";
+export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
 export type { Route, RouteContext } from "./http-server.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";

@@ -59,7 +59,7 @@ export async function sendEarly(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  if (incoming.complete) return sendResponse(response, outgoing);
+  if (incoming.complete || !isBodyComing(incoming)) return sendResponse(response, outgoing);
   const body = Buffer.from(await response.arrayBuffer());
   const headers = { ...Object.fromEntries(response.headers), "content-length": body.length, connection: "close" };
   outgoing.writeHead(response.status, headers).write(body);
@@ -77,6 +77,10 @@ export async function sendEarly(
   });
   outgoing.end();
 }
+
+/** At the time of its headers no request is complete; one without these has no more to come. */
+const isBodyComing = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
 /** Sends a response; resolves when it is sent or the client has gone. */
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
-import { createAudience, type Notifier } from "./audience.js";
+import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
 import { type JsonRoute, openHttpServer, type Route } from "./http-server.js";
 import type { Log } from "./log.js";
@@ -70,7 +70,16 @@ export interface Served extends AsyncDisposable {
  * @throws CodedError `config_invalid`, `port_in_use`
  */
 export async function serve(options: ServeOptions): Promise<Served> {
-  return options.transport === "stdio" ? serveStdio(options) : serveHttp(options);
+  const { log } = options;
+  const logged: ServeOptions = {
+    ...options,
+    async factory(context) {
+      const product = await options.factory(context);
+      serverOf(product).onerror ??= (error) => log.debug("protocol_error", { message: error.message });
+      return product;
+    },
+  };
+  return options.transport === "stdio" ? serveStdio(logged) : serveHttp(logged);
 }
 
 async function serveStdio(options: ServeOptions): Promise<Served> {

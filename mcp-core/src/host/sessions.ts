@@ -72,7 +72,6 @@ export function createSessions(options: SessionOptions): Sessions {
       log.debug("session_closed", { sessions: sessions.size });
       onclose?.();
     };
-    server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
     return { id, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
   }
 

@@ -4,6 +4,7 @@
  * @see https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
  */
 import { randomUUID } from "node:crypto";
+import type { ReadableStreamDefaultController, UnderlyingSource } from "node:stream/web";
 import {
   type JSONRPCMessage,
   type McpServerFactory,
@@ -33,6 +34,9 @@ export interface SseLeg extends AsyncDisposable {
   post(request: Request, parsedBody: unknown): Promise<Response>;
 }
 
+/** A client that reads so much too slowly is cut off. */
+const maxUnreadBytes = 33_554_432;
+
 /** No streams yet. */
 export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs = 15_000 }: SseOptions): SseLeg {
   const streams = new Map<string, { transport: Transport; close(): Promise<void> }>();
@@ -48,7 +52,6 @@ export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs 
         const product = await factory({ era: "legacy", requestInfo: request });
         const server = serverOf(product);
         await product.connect(transport);
-        server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
         const leave = audience.join(server, watchSubscriptions(transport));
         const onclose = server.onclose;
         server.onclose = () => {
@@ -57,8 +60,9 @@ export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs 
           onclose?.();
         };
         streams.set(id, { transport, close: () => product.close() });
-        if (signal.aborted) await product.close();
-        signal.addEventListener("abort", () => void product.close(), { once: true });
+        const end = (): Promise<void> => product.close().catch((error) => log.debug("close_failed", { error }));
+        if (signal.aborted) await end();
+        signal.addEventListener("abort", end, { once: true });
       } catch (error) {
         streams.delete(id);
         throw error;
@@ -106,6 +110,7 @@ function createStream(
     async send(message) {
       if (closed) throw new Error("The stream is closed.");
       write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+      if ((controller?.desiredSize ?? 0) < -maxUnreadBytes) await transport.close();
     },
     async close() {
       if (closed) return;
@@ -120,11 +125,12 @@ function createStream(
       transport.onclose?.();
     },
   };
-  const body = new ReadableStream<Uint8Array>({
+  const source: UnderlyingSource<Uint8Array> = {
     start(started) {
       controller = started;
     },
     cancel: () => transport.close(),
-  });
+  };
+  const body = new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: 65_536 }));
   return { transport, body };
 }

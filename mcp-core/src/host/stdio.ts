@@ -31,7 +31,6 @@ export function openStdio({ factory, audience, log, stdin, stdout }: StdioOption
     async (context) => {
       const product = await factory(context);
       const server = serverOf(product);
-      server.onerror ??= (error) => log.debug("protocol_error", { message: error.message });
       // a modern connection filters by its own subscriptions on the way out
       leaveOnClose(
         server,

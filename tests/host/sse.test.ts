@@ -1,0 +1,94 @@
+/** The transport of 2024 at its edges: streams are capped, unread ones cut, closed ones forgotten. */
+import { PassThrough } from "node:stream";
+import { expect, test, vi } from "vitest";
+import { createAudience } from "../../mcp-core/src/host/audience.js";
+import { createLog } from "../../mcp-core/src/host/index.js";
+import { createSseLeg } from "../../mcp-core/src/host/sse.js";
+import { createFixture, createWitness } from "./fixture.js";
+
+const log = createLog({ name: "t", level: "silent", stream: new PassThrough() });
+const witness = createWitness();
+
+const createLeg = (keepAliveMs?: number) =>
+  createSseLeg({
+    factory: createFixture(witness),
+    audience: createAudience(log),
+    log,
+    maxSessions: 2,
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+  });
+
+type Leg = ReturnType<typeof createLeg>;
+
+async function open(leg: Leg, signal = new AbortController().signal) {
+  const response = await leg.open(new Request("http://localhost/sse"), signal);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const first = (await reader?.read())?.value ?? "";
+  return { status: response.status, path: /data: (\S+)/.exec(first)?.[1] ?? "", reader };
+}
+
+const post = (leg: Leg, path: string, message: object) =>
+  leg.post(new Request(`http://localhost${path}`, { method: "POST" }), { jsonrpc: "2.0", ...message });
+const initialize = {
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2024-11-05", capabilities: {}, clientInfo: { name: "t", version: "1" } },
+};
+
+test("the first event names the endpoint, answers follow as messages", async () => {
+  await using leg = createLeg();
+  const { path, reader } = await open(leg);
+  expect(path).toMatch(/^\/messages\?sessionId=[0-9a-f-]{36}$/);
+  expect((await post(leg, path, initialize)).status).toBe(202);
+  expect((await reader?.read())?.value).toMatch(/^event: message\ndata: \{.*"protocolVersion":"2024-11-05".*\}\n\n$/);
+});
+
+test("what is no message is refused without an echo", async () => {
+  await using leg = createLeg();
+  const { path } = await open(leg);
+  const response = await post(leg, path, { oops: "echo" });
+  expect(response.status).toBe(400);
+  expect(await response.text()).not.toContain("echo");
+});
+
+test("streams are capped, a closed one makes room", async () => {
+  await using leg = createLeg();
+  const leaving = new AbortController();
+  await open(leg, leaving.signal);
+  await open(leg);
+  expect((await leg.open(new Request("http://localhost/sse"), new AbortController().signal)).status).toBe(503);
+  leaving.abort();
+  await vi.waitFor(async () => expect((await open(leg)).status).toBe(200));
+});
+
+test("a client that has gone aborts its calls and is forgotten", async () => {
+  await using leg = createLeg();
+  const leaving = new AbortController();
+  const { path } = await open(leg, leaving.signal);
+  await post(leg, path, initialize);
+  const before = { ...witness };
+  await post(leg, path, { id: 2, method: "tools/call", params: { name: "wait", arguments: {} } });
+  await vi.waitFor(() => expect(witness.started).toBe(before.started + 1));
+  leaving.abort();
+  await vi.waitFor(() => expect(witness.aborted).toBe(before.aborted + 1));
+  expect((await post(leg, path, initialize)).status).toBe(404);
+});
+
+test("a client that does not read is cut off before memory is", async () => {
+  await using leg = createLeg();
+  const { path } = await open(leg);
+  await post(leg, path, initialize);
+  const large = { name: "echo", arguments: { text: "x".repeat(1_000_000) } };
+  let status = 202;
+  for (let id = 2; id < 200 && status === 202; id++) {
+    status = (await post(leg, path, { id, method: "tools/call", params: large })).status;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(status).toBe(404);
+});
+
+test("silence is kept alive with comments", async () => {
+  await using leg = createLeg(5);
+  const { reader } = await open(leg);
+  expect((await reader?.read())?.value).toBe(": keep-alive\n\n");
+});
