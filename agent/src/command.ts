@@ -34,7 +34,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   });
   let printed = "";
   try {
-    await parser.parseAsync([...argv], {}, (_error: unknown, _parsed: unknown, output: string) => {
+    await parser.parseAsync(argv.map(nameStdin), {}, (_error: unknown, _parsed: unknown, output: string) => {
       printed = output;
     });
     if (printed !== "") io.stdout.write(`${printed}\n`);
@@ -51,8 +51,15 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** yargs loses a positional `-`; what reads stdin there gets a name of its own on the way through. */
+const stdinName = "stdin:";
+function nameStdin(argument: string, index: number, argv: readonly string[]): string {
+  return argument === "-" && ["run", "query"].includes(argv[index - 1] ?? "") ? stdinName : argument;
+}
+const unnameStdin = (argument: string): string => (argument === stdinName ? "-" : argument);
+
 function createParser(choose: (face: Chosen) => void): Argv {
-  const parser = yargs()
+  const parser: Argv = yargs()
     .scriptName("db-agent")
     .usage("$0 [database..]\n$0 <command>\n\nDatabases from the terminal, from JSON files and from code, over MCP.")
     .parserConfiguration({ "camel-case-expansion": true, "parse-numbers": false, "parse-positional-numbers": false })
@@ -65,6 +72,7 @@ function createParser(choose: (face: Chosen) => void): Argv {
           .positional("database", { type: "string", array: true, describe: "A URL, or name=url; several are possible" })
           .options({ ...gatewayOptions, source: sourceOption }),
       (parsed) => {
+        if (parsed._.length === 0) refuseMisspeltCommand(parsed.database);
         const databases = databasesOf(parsed.database);
         choose(async (io) => (await import("./faces/repl/repl.js")).runRepl({ ...parsed, databases }, io));
       },
@@ -91,7 +99,10 @@ function createParser(choose: (face: Chosen) => void): Argv {
       ({ task, output, ...parsed }) => {
         const databases = databasesOf(parsed.database);
         choose(async (io) =>
-          (await import("./faces/run.js")).runTask({ ...parsed, file: task, format: output, databases }, io),
+          (await import("./faces/run.js")).runTask(
+            { ...parsed, file: unnameStdin(task), format: output, databases },
+            io,
+          ),
         );
       },
     )
@@ -123,7 +134,10 @@ function createParser(choose: (face: Chosen) => void): Argv {
       ({ sql, output, param, ...parsed }) => {
         const databases = databasesOf(parsed.database);
         choose(async (io) =>
-          (await import("./faces/query.js")).runQuery({ ...parsed, sql, params: param, format: output, databases }, io),
+          (await import("./faces/query.js")).runQuery(
+            { ...parsed, sql: unnameStdin(sql), params: param, format: output, databases },
+            io,
+          ),
         );
       },
     )
@@ -177,11 +191,21 @@ function createParser(choose: (face: Chosen) => void): Argv {
         });
       },
     )
-    .completion("completion", "Print a completion script for bash or zsh")
+    .command(
+      "completion",
+      "Print a completion script for bash or zsh",
+      (command) => command,
+      () => {
+        choose(async () => {
+          parser.showCompletionScript();
+          return exitCodes.ok;
+        });
+      },
+    )
     .example("$0 postgres://me@localhost/shop", "open a database")
     .example("$0 --gateway http://127.0.0.1:8730", "use a gateway that runs")
     .epilogue(
-      "Passwords: leave them to PGPASSWORD, ~/.pgpass and the like, or write ${VAR} in files.\n" +
+      "Passwords: leave them to PGPASSWORD, ~/.pgpass and the like, or name environment variables in files.\n" +
         "Exit codes: 0 done, 1 a statement or connection failed, 2 wrong usage or configuration, 130 interrupted.",
     )
     .strict()
@@ -192,21 +216,22 @@ function createParser(choose: (face: Chosen) => void): Argv {
     .alias("version", "V")
     .wrap(100)
     .exitProcess(false);
-  return parser.fail((message, error) => {
+  parser.fail((message, error) => {
     throw error ?? toUsageError(message);
   });
+  return parser;
 }
 
-/** Databases among the arguments; a word that is none may be a misspelt command. */
-function databasesOf(given: readonly string[] | undefined) {
-  const [first] = given ?? [];
+const databasesOf = (given: readonly string[] | undefined) => parseDatabases(given ?? []);
+
+/** Where no command is named, a word that is no database is a misspelt command. */
+function refuseMisspeltCommand([first]: readonly string[] = []): void {
   if (first !== undefined && /^[a-z-]+$/i.test(first)) {
     const near = nearest(first, commandNames);
     throw new AgentError("usage", `There is no command ${first}.`, {
       hint: near === undefined ? "db-agent --help lists the commands." : `Did you mean ${near}?`,
     });
   }
-  return parseDatabases(given ?? []);
 }
 
 function toUsageError(message: string): AgentError {

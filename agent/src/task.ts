@@ -10,10 +10,7 @@ const name = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,40}$/, "Letters, digit
 const connectionSchema = v.strictObject({
   name: v.pipe(name, v.description("How statements refer to it; its source in a gateway that runs elsewhere.")),
   url: v.optional(
-    v.pipe(
-      v.string(),
-      v.description("postgres://… or mysql://…; ${VAR}, ${VAR:-default} and ${file:/path} are filled in."),
-    ),
+    v.pipe(v.string(), v.description("postgres://… or mysql://…; environment variables in it are filled in.")),
   ),
 });
 
@@ -98,6 +95,9 @@ export interface TaskStatement {
 
 /** @throws AgentError `task_invalid` naming the path, what was expected and, for an unknown key, the nearest one */
 export function parseTask(value: unknown): v.InferOutput<typeof taskSchema> {
+  if (Array.isArray(value)) {
+    throw new AgentError("task_invalid", "the task does not fit.", { hint: "Expected Object, received Array." });
+  }
   const parsed = v.safeParse(taskSchema, value);
   if (parsed.success) return parsed.output;
   throw toTaskError(v.flatten<typeof taskSchema>(parsed.issues), parsed.issues);
@@ -161,12 +161,12 @@ function toTaskError(flat: v.FlatErrors<typeof taskSchema>, issues: readonly v.B
   return new AgentError("task_invalid", `${path} ${problem}.`, { hint: because });
 }
 
-/** Of a union's issue, the branch that came closest: an object with a wrong key says more than `boolean or object`. */
+/** Of a choice's issue, the branch that came closest: an object with a wrong key says more than `boolean or object`. */
 function deepest(issue: v.BaseIssue<unknown>): readonly v.BaseIssue<unknown>[] {
-  const inner = (issue.issues ?? []).filter(
-    (one) => one.type === "strict_object" || (one.path?.length ?? 0) > (issue.path?.length ?? 0),
-  );
-  return issue.type === "union" && inner.length > 0 ? inner : [issue];
+  const outer = issue.path ?? [];
+  const inner = (issue.issues ?? []).filter(({ path }) => path !== undefined);
+  if (issue.type !== "union" || inner.length === 0) return [issue];
+  return inner.map((one) => ({ ...one, path: [...outer, ...(one.path ?? [])] as unknown as typeof one.path })); // both are paths
 }
 
 function knownKeys(path: readonly v.IssuePathItem[]): string[] {

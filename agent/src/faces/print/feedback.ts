@@ -5,7 +5,7 @@
 import type { AgentEvent } from "../../events.js";
 import { describeRows, formatError } from "./report.js";
 import type { Style } from "./style.js";
-import { fit, toVisible } from "./text.js";
+import { fitText, toVisible } from "./text.js";
 
 /** Where feedback is shown. */
 export interface FeedbackStream {
@@ -101,8 +101,8 @@ function createSpinner(stream: FeedbackStream, style: Style) {
     const elapsedMs = performance.now() - since;
     if (elapsedMs < patienceMs) return;
     frame = (frame + 1) % frames.length;
-    const seconds = elapsedMs >= 1_000 ? ` ${(elapsedMs / 1_000).toFixed(0)} s` : "";
-    const shown = fit(`${text}…${seconds}`, Math.max(10, (stream.columns ?? 80) - 3));
+    const seconds = elapsedMs >= 1_000 && !/\d s$/.test(text) ? ` ${(elapsedMs / 1_000).toFixed(0)} s` : "";
+    const shown = fitText(`${text}…${seconds}`, Math.max(10, (stream.columns ?? 80) - 3));
     stream.write(`\r\u001b[2K${style("cyan", frames[frame] ?? "")} ${shown}`);
     isDrawn = true;
   }
@@ -126,5 +126,5 @@ function createSpinner(stream: FeedbackStream, style: Style) {
 }
 
 function oneLine(sql: string, columns = 100): string {
-  return fit(sql.replace(/\s+/g, " ").trim(), Math.max(20, columns - 30));
+  return fitText(sql.replace(/\s+/g, " ").trim(), Math.max(20, columns - 30));
 }

@@ -1,7 +1,7 @@
 /** Results as people read them: aligned columns that fit the terminal, or one value a line. */
 import type { Cell, QueryResult } from "../../result.js";
 import { plainStyle, type Style } from "./style.js";
-import { fit, pad, toVisible, widthOf } from "./text.js";
+import { fitText, pad, toVisible, widthOf } from "./text.js";
 
 /** How a table is drawn. */
 export interface TableOptions {
@@ -34,7 +34,7 @@ export function toTable(result: Rows, options: TableOptions = {}): string {
       .map((cell, index) => {
         const columnWidth = widths[index] ?? 0;
         const right = align && numericType.test(result.types[index] ?? "");
-        return dress(pad(fit(cell, columnWidth), columnWidth, right ? "right" : "left"), index);
+        return dress(pad(fitText(cell, columnWidth), columnWidth, right ? "right" : "left"), index);
       })
       .join(style("dim", separator))}`.trimEnd();
   const rule = style("dim", `─${widths.map((columnWidth) => "─".repeat(columnWidth)).join("─┼─")}─`);
@@ -62,11 +62,11 @@ export function toVertical(
     .map((row, rowIndex) => {
       const values = headings.map((heading, index) => {
         const cell = row[index] ?? null;
-        const text = fit(toCellText(cell), room);
-        const label = style("bold", pad(fit(heading, widest), widest));
+        const text = fitText(toCellText(cell), room);
+        const label = style("bold", pad(fitText(heading, widest), widest));
         return ` ${label}${style("dim", separator)}${cell === null ? style("dim", text) : text}`;
       });
-      return [style("dim", fit(`── row ${rowIndex + 1} ──`, Math.max(narrowest, width))), ...values].join("\n");
+      return [style("dim", fitText(`── row ${rowIndex + 1} ──`, Math.max(narrowest, width))), ...values].join("\n");
     })
     .join("\n");
 }

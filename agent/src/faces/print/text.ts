@@ -36,7 +36,7 @@ function escapeUnseen(character: string): string {
 export const widthOf = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text));
 
 /** The text in at most this many columns, with `…` where something was cut. */
-export function fit(text: string, width: number): string {
+export function fitText(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = "";
   let used = 1;

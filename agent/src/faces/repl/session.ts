@@ -107,7 +107,7 @@ export function createSession(options: SessionOptions): Session {
         options.agent().query(sql, {
           source,
           signal,
-          onProgress: ({ message }) => feedback.busy(message === undefined ? "running" : `running: ${message}`),
+          onProgress: ({ message }) => feedback.busy(message ?? "running"),
         }),
       );
       show(result, performance.now() - startedAt, describeRows(result));

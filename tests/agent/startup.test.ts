@@ -1,0 +1,41 @@
+/** What a command loads, by the list of its modules: LangChain only where a graph runs. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { postgresUrl } from "../support/services.js";
+import { runAgent, temporaryFolder } from "./support.js";
+
+const hook = fileURLToPath(new URL("module-list.mjs", import.meta.url));
+
+async function modulesOf(args: readonly string[], input = ""): Promise<string> {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "modules");
+  writeFileSync(file, "");
+  const { code, stderr } = await runAgent(args, {
+    nodeArgs: ["--import", hook],
+    environment: { MODULE_LIST: file },
+    input,
+  });
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return readFileSync(file, "utf8");
+}
+
+test.each([
+  ["--help", ["--help"], /yargs/],
+  ["query", ["query", "SELECT 1", postgresUrl(), "-q"], /@modelcontextprotocol\/sdk/],
+  ["inspect", ["inspect", postgresUrl()], /@modelcontextprotocol\/sdk/],
+  ["the prompt", [postgresUrl()], /@modelcontextprotocol\/sdk/],
+])("%s loads no LangChain", async (_, args, loaded) => {
+  const modules = await modulesOf(args, "SELECT 1;");
+  expect(modules).toMatch(loaded);
+  expect(modules).not.toMatch(/@langchain/);
+});
+
+test("--help loads no MCP either", async () => {
+  expect(await modulesOf(["--help"])).not.toMatch(/@modelcontextprotocol/);
+});
+
+test("run does load it: the list sees what it should", async () => {
+  expect(await modulesOf(["run", "-", postgresUrl(), "-q"], "{}")).toMatch(/@langchain\/langgraph/);
+});
