@@ -1,6 +1,6 @@
 /** Every type, extremes included: the column's type name, and the cell as JSON, exact to the character. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { writeCell } from "../../mcp-core/src/sql/cells.js";
+import { toCellJson } from "../../mcp-core/src/sql/cells.js";
 import type { Database } from "../../mcp-core/src/sql/database.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { collect, openSource } from "./open.js";
@@ -161,7 +161,7 @@ describe.each(Object.entries(rows))("%s", (_, cases) => {
     const result = await collect(source, `SELECT ${sql} AS "Größe ""x"""`);
     const [column] = result.columns;
     expect(column).toMatchObject({ name: 'Größe "x"', type });
-    expect(writeCell(result.rows[0]?.[0] ?? null, column?.form ?? "text", 1_000_000).json).toBe(json);
+    expect(toCellJson(result.rows[0]?.[0] ?? null, column?.form ?? "text", 1_000_000)).toBe(json);
   });
 });
 
@@ -170,7 +170,7 @@ test("all of them in one row, where names repeat, keep their places", async () =
   const result = await collect(source, `SELECT ${all.map(([sql]) => `${sql} AS x`).join(", ")}`);
   expect(result.columns.map(({ type }) => type)).toEqual(all.map(([, type]) => type));
   expect(
-    result.rows[0]?.map((cell, index) => writeCell(cell, result.columns[index]?.form ?? "text", 1_000_000).json),
+    result.rows[0]?.map((cell, index) => toCellJson(cell, result.columns[index]?.form ?? "text", 1_000_000)),
   ).toEqual(all.map(([, , json]) => json));
 });
 

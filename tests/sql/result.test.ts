@@ -1,7 +1,7 @@
 /** What a result looks like: valid JSON, exact to the character, nothing invisible in it, never over its budget. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { writeCell } from "../../mcp-core/src/sql/cells.js";
+import { toCellJson, toCutCellJson } from "../../mcp-core/src/sql/cells.js";
 import type { Cell, CellForm, Column } from "../../mcp-core/src/sql/database.js";
 import { createResultSink, createResultWriter } from "../../mcp-core/src/sql/result.js";
 
@@ -62,11 +62,11 @@ describe("a cell", () => {
   ];
 
   test.each(exact)("%s", (_title, form, cell, json) => {
-    expect(writeCell(cell, form, 4_096)).toEqual({ json, cut: false });
+    expect(toCellJson(cell, form, 4_096)).toBe(json);
     JSON.parse(json);
   });
 
-  const tooLong: readonly [string, CellForm, Cell, unknown][] = [
+  const tooLong: readonly [string, CellForm, string, unknown][] = [
     ["text", "text", "x".repeat(100), `${"x".repeat(64)}…[64 of 100 bytes]`],
     ["text of wide characters, cut between characters", "text", "ü".repeat(100), `${"ü".repeat(32)}…[64 of 200 bytes]`],
     ["json", "json", `["${"x".repeat(100)}"]`, `["${"x".repeat(62)}…[64 of 104 bytes]`],
@@ -74,15 +74,14 @@ describe("a cell", () => {
   ];
 
   test.each(tooLong)("%s over the cap is a string marked with its full length", (_title, form, cell, value) => {
-    const written = writeCell(cell, form, 64);
-    expect(written.cut).toBe(true);
-    expect(JSON.parse(written.json)).toBe(value);
+    expect(toCellJson(cell, form, 64)).toBeUndefined();
+    expect(JSON.parse(toCutCellJson(cell, 64))).toBe(value);
   });
 
   test("bytes over the cap keep their full count beside the first of them", () => {
-    const written = writeCell(new Uint8Array(1_000).fill(7), "bytes", 64);
-    expect(written.cut).toBe(true);
-    const { base64, bytes } = JSON.parse(written.json);
+    const cell = new Uint8Array(1_000).fill(7);
+    expect(toCellJson(cell, "bytes", 64)).toBeUndefined();
+    const { base64, bytes } = JSON.parse(toCutCellJson(cell, 64));
     expect(Buffer.from(base64, "base64")).toEqual(Buffer.alloc(48, 7));
     expect(bytes).toBe(1_000);
   });

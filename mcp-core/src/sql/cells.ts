@@ -5,55 +5,51 @@
 import type { Cell, CellForm } from "./database.js";
 import { cutBytes, escapeInvisible, toJsonString } from "./json-text.js";
 
-/** A cell as JSON text; `cut` when only its beginning fitted the cap. */
-export interface WrittenCell {
-  readonly json: string;
-  readonly cut: boolean;
-}
-
 const integerText = /^(?:0|-?[1-9]\d{0,15})$/;
 const numberText = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const maxJsonDepth = 64;
 
-/**
- * Writes one cell. What is longer than `maxCellBytes` becomes a string of its beginning that ends in
- * `…[4096 of 100000000 bytes]`, or base64 of its first bytes beside the full count.
- */
-export function writeCell(cell: Cell, form: CellForm, maxCellBytes: number): WrittenCell {
-  if (cell === null) return whole("null");
-  if (typeof cell !== "string") return writeBytes(cell, maxCellBytes);
-  if (cell.length * 3 > maxCellBytes && Buffer.byteLength(cell) > maxCellBytes)
-    return writeBeginning(cell, maxCellBytes);
+/** A cell as JSON, whole and exact; undefined when it is longer than the cap. */
+export function toCellJson(cell: Cell, form: CellForm, maxCellBytes: number): string | undefined {
+  if (cell === null) return "null";
+  if (typeof cell !== "string")
+    return cell.length <= bytesWithin(maxCellBytes) ? toBytesJson(cell, cell.length) : undefined;
+  if (cell.length * 3 > maxCellBytes && Buffer.byteLength(cell) > maxCellBytes) return undefined;
   switch (form) {
     case "integer":
-      return whole(integerText.test(cell) && Number.isSafeInteger(Number(cell)) ? cell : toJsonString(cell));
+      return integerText.test(cell) && Number.isSafeInteger(Number(cell)) ? cell : toJsonString(cell);
     case "float":
-      return whole(numberText.test(cell) && Number.isFinite(Number(cell)) ? cell : toJsonString(cell));
+      return numberText.test(cell) && Number.isFinite(Number(cell)) ? cell : toJsonString(cell);
     case "boolean":
-      return whole(cell === "true" || cell === "false" ? cell : toJsonString(cell));
+      return cell === "true" || cell === "false" ? cell : toJsonString(cell);
     case "json":
-      return whole(toEmbeddedJson(cell) ?? toJsonString(cell));
+      return toEmbeddedJson(cell) ?? toJsonString(cell);
     case "decimal":
     case "text":
     case "bytes":
-      return whole(toJsonString(cell));
+      return toJsonString(cell);
   }
 }
 
-const whole = (json: string): WrittenCell => ({ json, cut: false });
-
-function writeBeginning(text: string, maxCellBytes: number): WrittenCell {
-  const beginning = cutBytes(text, maxCellBytes);
-  const mark = `…[${Buffer.byteLength(beginning)} of ${Buffer.byteLength(text)} bytes]`;
-  return { json: toJsonString(beginning + mark), cut: true };
+/**
+ * The beginning of a cell that is longer than the cap: a string that ends in `…[4096 of 100000000 bytes]`, or base64 of
+ * the first bytes beside the full count.
+ */
+export function toCutCellJson(cell: string | Uint8Array, maxCellBytes: number): string {
+  if (typeof cell !== "string") return toBytesJson(cell, bytesWithin(maxCellBytes));
+  const beginning = cutBytes(cell, maxCellBytes);
+  return toJsonString(`${beginning}…[${Buffer.byteLength(beginning)} of ${Buffer.byteLength(cell)} bytes]`);
 }
 
-function writeBytes(bytes: Uint8Array, maxCellBytes: number): WrittenCell {
-  const kept = Math.min(bytes.length, Math.floor(maxCellBytes / 4) * 3);
-  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, kept).toString("base64");
-  return { json: `{"base64":"${base64}","bytes":${bytes.length}}`, cut: kept < bytes.length };
+/** How many bytes have a base64 within the cap. */
+const bytesWithin = (maxCellBytes: number): number => Math.floor(maxCellBytes / 4) * 3;
+
+function toBytesJson(bytes: Uint8Array, count: number): string {
+  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, count).toString("base64");
+  return `{"base64":"${base64}","bytes":${bytes.length}}`;
 }
 
+const anySpace = /\s/;
 const stringOrSpace = /("[^"\\]*(?:\\.[^"\\]*)*")|\s+/g;
 const stringOrBracket = /"[^"\\]*(?:\\.[^"\\]*)*"|[[{]|[\]}]/g;
 
@@ -64,17 +60,18 @@ function toEmbeddedJson(text: string): string | undefined {
   } catch {
     return undefined;
   }
-  if (isTooDeep(text)) return undefined;
-  return escapeInvisible(text.replace(stringOrSpace, "$1"));
+  if (text.length > 2 * maxJsonDepth && isTooDeep(text)) return undefined;
+  return escapeInvisible(anySpace.test(text) ? text.replace(stringOrSpace, "$1") : text);
 }
 
 /** Some clients' parsers give up on deep nesting, and with it on the whole reply. */
 function isTooDeep(json: string): boolean {
   let depth = 0;
-  for (const [token] of json.matchAll(stringOrBracket)) {
-    if (token === "[" || token === "{") depth++;
+  let deepest = 0;
+  json.replace(stringOrBracket, (token) => {
+    if (token === "[" || token === "{") deepest = Math.max(deepest, ++depth);
     else if (token === "]" || token === "}") depth--;
-    if (depth > maxJsonDepth) return true;
-  }
-  return false;
+    return token;
+  });
+  return deepest > maxJsonDepth;
 }

@@ -4,8 +4,12 @@
  * `\uXXXX`. It knows nothing of columns, rows or tools.
  */
 
-/** Whatever is outside printable ASCII needs a second look; nearly all cells do not. */
-const notPlainAscii = /[^\x20-\x7e]/;
+/**
+ * Whatever is outside printable ASCII, Latin, Greek, Cyrillic, Hebrew, Indic letters, kana, CJK ideographs and Hangul
+ * needs a second look; nearly all cells do not.
+ */
+const mayBeInvisible =
+  /[^\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u05ff\u0900-\u0dff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]/;
 
 /**
  * Controls, format characters, line and paragraph separators, lone surrogates and every default-ignorable code point.
@@ -23,12 +27,16 @@ function toUnicodeEscapes(character: string): string {
 
 /** Escapes what cannot be seen in text that is already JSON; inside its strings only, as JSON allows none elsewhere. */
 export function escapeInvisible(json: string): string {
-  return notPlainAscii.test(json) ? json.replace(invisible, toUnicodeEscapes) : json;
+  return mayBeInvisible.test(json) ? json.replace(invisible, toUnicodeEscapes) : json;
 }
+
+/** Visible characters that JSON writes as they are: what most cells consist of. */
+const plain =
+  /^[\x20\x21\x23-\x5b\x5d-\x7e\xa1-\xac\xae-\u02ff\u0370-\u05ff\u0900-\u0dff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]*$/;
 
 /** Any text as a JSON string in which every character can be seen. */
 export function toJsonString(text: string): string {
-  return escapeInvisible(JSON.stringify(text));
+  return plain.test(text) ? `"${text}"` : escapeInvisible(JSON.stringify(text));
 }
 
 /** Any JSON-safe value as compact JSON in which every character can be seen. */
@@ -39,7 +47,7 @@ export function toJsonText(value: unknown): string {
 /** Text as one line in which every character can be seen, cut after `limit` characters; for labels and definitions. */
 export function toOneLine(text: string, limit = 2_000): string {
   const kept = text.length > limit ? `${cutText(text, limit)}…` : text;
-  return notPlainAscii.test(kept)
+  return mayBeInvisible.test(kept)
     ? kept
         .replace(/\r?\n\s*/g, " ")
         .replace(/\t/g, " ")
@@ -51,7 +59,7 @@ export function toOneLine(text: string, limit = 2_000): string {
 export function toIndentedLines(text: string, indent: string): string {
   const lines = text.replaceAll("\r\n", "\n").replaceAll("\t", "  ").split("\n");
   return lines
-    .map((line) => indent + (notPlainAscii.test(line) ? line.replace(invisible, toUnicodeEscapes) : line))
+    .map((line) => indent + (mayBeInvisible.test(line) ? line.replace(invisible, toUnicodeEscapes) : line))
     .join("\n");
 }
 

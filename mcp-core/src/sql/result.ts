@@ -3,7 +3,7 @@
  * while it streams, never more than the caps. It knows nothing of connections, tools or MCP.
  */
 import { CodedError } from "../host/errors.js";
-import { writeCell } from "./cells.js";
+import { toCellJson, toCutCellJson } from "./cells.js";
 import type { Cell, Column, RowSink } from "./database.js";
 import { toJsonString } from "./json-text.js";
 import type { Caps } from "./limits.js";
@@ -50,10 +50,10 @@ export function createResultWriter(caps: ResultCaps, { withTypes = true } = {}):
   let tooLarge = false;
 
   /** Writes the row with its cells cut ever shorter until it fits; only a page's first row is worth that. */
-  function squeeze(cells: readonly Cell[]): { json: string; cut: number } | undefined {
+  function squeeze(cells: readonly Cell[]): Row | undefined {
     for (let cap = caps.maxCellBytes / 2; cap >= leastCellBytes; cap /= 2) {
       const row = writeRow(cells, columns, cap);
-      if (bytes + Buffer.byteLength(row.json) <= budget) return row;
+      if (bytes + row.bytes <= budget) return row;
     }
     return undefined;
   }
@@ -73,8 +73,9 @@ export function createResultWriter(caps: ResultCaps, { withTypes = true } = {}):
         fullBy = "rows";
         return false;
       }
-      let row: { json: string; cut: number } | undefined = writeRow(cells, columns, caps.maxCellBytes);
-      if (bytes + Buffer.byteLength(row.json) + 1 > budget) {
+      const comma = rowTexts.length > 0 ? 1 : 0;
+      let row: Row | undefined = writeRow(cells, columns, caps.maxCellBytes);
+      if (bytes + row.bytes + comma > budget) {
         if (rowTexts.length > 0) {
           fullBy = "bytes";
           return false;
@@ -85,7 +86,7 @@ export function createResultWriter(caps: ResultCaps, { withTypes = true } = {}):
           return false;
         }
       }
-      bytes += Buffer.byteLength(row.json) + (rowTexts.length > 0 ? 1 : 0);
+      bytes += row.bytes + comma;
       cutCells += row.cut;
       rowTexts.push(row.json);
       return true;
@@ -125,15 +126,27 @@ export function createResultSink(writer: ResultWriter): RowSink & { readonly tru
   };
 }
 
-function writeRow(cells: readonly Cell[], columns: readonly Column[], maxCellBytes: number) {
-  let json = "[";
+/** A row as JSON, its bytes, and how many of its cells are cut. */
+interface Row {
+  readonly json: string;
+  readonly bytes: number;
+  readonly cut: number;
+}
+
+function writeRow(cells: readonly Cell[], columns: readonly Column[], maxCellBytes: number): Row {
+  let row = "[";
   let cut = 0;
   for (let index = 0; index < cells.length; index++) {
-    const cell = writeCell(cells[index] ?? null, columns[index]?.form ?? "text", maxCellBytes);
-    if (cell.cut) cut++;
-    json += index === 0 ? cell.json : `,${cell.json}`;
+    const cell = cells[index] ?? null;
+    let json = toCellJson(cell, columns[index]?.form ?? "text", maxCellBytes);
+    if (json === undefined) {
+      cut++;
+      json = toCutCellJson(cell ?? "", maxCellBytes);
+    }
+    row += index === 0 ? json : `,${json}`;
   }
-  return { json: `${json}]`, cut };
+  row += "]";
+  return { json: row, bytes: Buffer.byteLength(row), cut };
 }
 
 function toHint(caps: ResultCaps, fullBy: "rows" | "bytes" | undefined, cutCells: number): string | undefined {
