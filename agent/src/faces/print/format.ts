@@ -38,7 +38,7 @@ const toField = (text: string): string =>
   text === "" || /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
 function toMarkdown({ columns, types, rows }: QueryResult): string {
-  const toText = (text: string): string => text.replace(/[\\|<>`*_[\]]/g, "\\$&");
+  const toText = (text: string): string => text.replace(/[\\|<>`*[\]]|(?<!\w)_|_(?!\w)/g, "\\$&");
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const alignments = columns.map((_, index) =>
     /int|numeric|decimal|float|double|real|money/i.test(types[index] ?? "") ? "--:" : "---",

@@ -2,6 +2,7 @@
 import type { ErrorReport } from "../../errors.js";
 import { describeSourceCheck } from "../../graphs/verify.js";
 import type { Report, StatementReport } from "../../report.js";
+import type { QueryResult } from "../../result.js";
 import type { Format } from "../../task.js";
 import { formatResult, toJsonRows } from "./format.js";
 import { plainStyle, type Style } from "./style.js";
@@ -74,7 +75,10 @@ function toTerminalReport(report: Report, format: "table" | "vertical", options:
     const title = heading(subject === "objects" ? `What is in ${connection}` : `${connection}: ${subject}`);
     if (error !== undefined) parts.push(`${title}\n${formatError(error, style)}`);
     if (description !== undefined) parts.push(`${title}\n${toVisibleLines(description.trimEnd())}`);
-    if (objects !== undefined) parts.push(`${title}\n${formatResult(objects, "table", options).trimEnd()}`);
+    if (objects !== undefined)
+      parts.push(
+        `${title}\n${objectTexts(objects)?.join("\n\n") ?? formatResult(objects, "table", options).trimEnd()}`,
+      );
   }
   for (const statement of report.statements)
     parts.push(toStatementSection(statement, heading(statement.name), format, options));
@@ -128,7 +132,10 @@ function toMarkdownReport(report: Report): string {
     parts.push(`## ${toVisible(subject === "objects" ? `What is in ${connection}` : `${connection}: ${subject}`)}`);
     if (error !== undefined) parts.push(toVisible(error.message));
     if (description !== undefined) parts.push(fence(toVisibleLines(description.trimEnd()), ""));
-    if (objects !== undefined) parts.push(formatResult(objects, "markdown").trimEnd());
+    if (objects !== undefined) {
+      const texts = objectTexts(objects)?.map((text) => fence(text, ""));
+      parts.push(...(texts ?? [formatResult(objects, "markdown").trimEnd()]));
+    }
   }
   for (const statement of report.statements) {
     parts.push(`## ${toVisible(statement.name)}`, fence(toVisibleLines(statement.sql), "sql"));
@@ -142,6 +149,12 @@ function toMarkdownReport(report: Report): string {
     }
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+/** Objects found with their full description are texts of several lines, which no table has room for. */
+function objectTexts({ columns, rows }: QueryResult): string[] | undefined {
+  const at = columns.indexOf("description");
+  return at === -1 ? undefined : rows.map((row) => toVisibleLines(String(row[at] ?? "")));
 }
 
 /** A code block whose fence is longer than any in the text. */

@@ -1,0 +1,87 @@
+/** Every example runs, on both engines where it can, and answers what the sample's own rows add up to. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { createShop } from "@database-interface/mcp-core/sample";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Report } from "../../agent/src/index.js";
+import { loadShop as loadMysql } from "../../mcp-mysql/src/demo.js";
+import { loadShop as loadPostgres } from "../../mcp-postgres/src/demo.js";
+import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { runAgent, temporaryFolder } from "./support.js";
+
+const example = (name: string): string => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+const { totals } = createShop();
+const databases: Record<string, TestDatabase> = {};
+const urlOf = (engine: string): string => databases[engine]?.url ?? "";
+
+beforeAll(async () => {
+  [databases.PostgreSQL, databases.MariaDB] = await Promise.all([createPostgresDatabase(), createMysqlDatabase()]);
+  await Promise.all([loadPostgres(urlOf("PostgreSQL")), loadMysql(urlOf("MariaDB"))]);
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(Object.values(databases).map((database) => database[Symbol.asyncDispose]()));
+});
+
+describe.each(["PostgreSQL", "MariaDB"])("on %s", (engine) => {
+  test("shop-report.json shows the shop's exact totals", async () => {
+    const { stdout, code } = await runAgent(["run", example("shop-report.json"), "-o", "json", "-q"], {
+      environment: { DATABASE_URL: urlOf(engine) },
+    });
+    const report: Report = JSON.parse(stdout);
+    const rowsOf = (name: string) =>
+      report.statements.find((statement) => statement.name.startsWith(name))?.result?.rows;
+    expect({ code, ok: report.ok }).toEqual({ code: 0, ok: true });
+    expect(rowsOf("Revenue")?.[0]?.slice(0, 2)).toEqual([totals.revenue.orders, totals.revenue.revenue]);
+    expect(new Set(rowsOf("Orders by status"))).toEqual(
+      new Set(totals.ordersByStatus.map(({ status, orders }) => [status, orders])),
+    );
+    expect(rowsOf("Revenue by month")).toEqual(
+      totals.revenueByMonth
+        .filter(({ month }) => month >= "2025-07")
+        .map(({ month, orders, revenue }) => [month, orders, revenue]),
+    );
+    expect(rowsOf("Revenue by country")?.map((row) => row.slice(1))).toEqual(
+      totals.revenueByCountry.slice(0, 5).map(({ orders, revenue }) => [orders, revenue]),
+    );
+    expect(rowsOf("Top products")?.map(([sku, , quantity, revenue]) => [sku, Number(quantity), revenue])).toEqual(
+      totals.topProducts.slice(0, 5).map(({ sku, quantity, revenue }) => [sku, quantity, revenue]),
+    );
+    expect(rowsOf("What is wrong")?.[0]?.[1]).toBe(totals.customersWithoutEmail);
+    expect(rowsOf("What is wrong")?.[1]?.[1]).toBeGreaterThan(0);
+    expect(rowsOf("What is wrong")?.[2]?.[1]).toBe(totals.ordersWithoutItems);
+  });
+
+  test.each(["query.mjs", "run-a-task.mjs"])("%s asserts what it shows", async (name) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [example(name)], {
+      env: { ...process.env, DATABASE_URL: urlOf(engine) },
+    });
+    expect(stdout).not.toBe("");
+    if (name === "query.mjs") expect(stdout).toContain(`${totals.rowCounts.order_items} order lines`);
+  });
+
+  test("schema-overview.json writes a document", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "overview.md");
+    const { code } = await runAgent(["run", example("schema-overview.json")], {
+      environment: { DATABASE_URL: urlOf(engine), OVERVIEW_FILE: file },
+    });
+    expect(code).toBe(0);
+    expect(readFileSync(file, "utf8")).toMatch(
+      /^# What is in the database[\s\S]*view \S*order_totals[\s\S]*## Tables and their columns[\s\S]*\| --- \| --: \|/,
+    );
+  });
+});
+
+test("compare-databases.json asks two engines at once", async () => {
+  const environment = { LIVE_URL: urlOf("PostgreSQL"), ARCHIVE_URL: urlOf("MariaDB") };
+  const { code, stdout } = await runAgent(["run", example("compare-databases.json"), "-q"], { environment });
+  expect(code).toBe(0);
+  const tables = [...stdout.matchAll(/\| status \| orders \|\n[^\n]+\n((?:\|[^\n]+\n)+)/g)].map(([, rows]) =>
+    rows?.trim().split("\n").sort(),
+  );
+  expect(tables).toHaveLength(2);
+  expect(tables[0]).toEqual(tables[1]);
+});
