@@ -2,6 +2,7 @@
  * At most so many sessions, lent to one call at a time in the order of asking. A session comes back only once its
  * clean-up is confirmed; one that failed in any way is cut, and whoever needs one next connects anew.
  */
+import { setMaxListeners } from "node:events";
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { DatabaseLog } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
@@ -30,6 +31,8 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
   const sessions = new Map<Connected, boolean>();
   const queue: ((turn: Connected | undefined) => void)[] = [];
   const closed = new AbortController();
+  // Every waiting call listens to it.
+  setMaxListeners(0, closed.signal);
   let opening = 0;
 
   /** Someone may go on: with this session, or by making one. */
