@@ -20,6 +20,7 @@ import type { Meter } from "./meter.js";
 import type { Names } from "./naming.js";
 import { type Front, relay } from "./relay.js";
 import { argumentsOf, type Router } from "./routing.js";
+import type { Subscriptions } from "./subscriptions.js";
 
 /** What the face shows and where it sends requests. */
 export interface FrontOptions {
@@ -27,6 +28,7 @@ export interface FrontOptions {
   readonly members: readonly Member[];
   readonly router: Router;
   readonly conversations: Conversations;
+  readonly subscriptions: Subscriptions;
   readonly meter: Meter;
   readonly log: Log;
   names(): Names;
@@ -61,6 +63,7 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
     );
     const front: Front = { id: randomBytes(8).toString("hex"), era, server, logLevel: undefined };
     server.onerror = (error) => options.log.debug("protocol_error", { error: error.message });
+    server.onclose = () => options.subscriptions.forget(front.id);
     if (hasOthers) {
       server.setRequestHandler("logging/setLevel", ({ params }) => {
         front.logLevel = params.level;
@@ -213,14 +216,19 @@ async function changeSubscription(
   method: string,
   params: Fields,
   front: Front,
-  context: Context,
-  options: FrontOptions,
+  { mcpReq }: Context,
+  { router, subscriptions, whenListed }: FrontOptions,
 ): Promise<Fields> {
   const uri = text(params, "uri");
-  await options.whenListed(context.mcpReq.signal);
-  const [member] = options.router.resource(uri);
+  if (method === "resources/unsubscribe") {
+    subscriptions.unsubscribe(front.id, uri);
+    return {};
+  }
+  await whenListed(mcpReq.signal);
+  const [member] = router.resource(uri);
   if (member === undefined) throw notFound("resource", uri, []);
-  return send(member, method, params, front, context, options);
+  await subscriptions.subscribe(front.id, uri, member, mcpReq.signal);
+  return {};
 }
 
 async function complete(params: Fields, front: Front, context: Context, options: FrontOptions): Promise<Fields> {

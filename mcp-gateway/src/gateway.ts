@@ -15,7 +15,9 @@ import { createReaper } from "./reaper.js";
 import { createRouter } from "./routing.js";
 import { planServers } from "./servers.js";
 import { describeServers, type ServersReport, sightRoutes } from "./sight.js";
+import { createSubscriptions } from "./subscriptions.js";
 import type { LifeOptions } from "./supervisor.js";
+import type { Upstream } from "./upstream.js";
 import { version } from "./version.js";
 
 /** What a gateway is made from. */
@@ -72,6 +74,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
   const meter = createMeter();
+  const subscriptions = createSubscriptions();
   const listeners = new Set<Notifier>();
   const closing = new AbortController();
   let names: Names | undefined;
@@ -85,7 +88,10 @@ export function openGateway(options: GatewayOptions): Gateway {
     onResourceUpdated(uri: string) {
       for (const notify of listeners) notify.resourceUpdated(uri);
     },
-    onStarted: setLogLevel,
+    onStarted(upstream: Upstream, member: Member) {
+      setLogLevel(upstream);
+      subscriptions.renew(member, upstream);
+    },
   };
   const members = plans.map((plan) => createMember(plan, { catalogue, reaper, log, identity, events }));
   const router = createRouter(members);
@@ -99,7 +105,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     return names;
   }
 
-  function setLogLevel(upstream: Member["supervisor"]["running"]): void {
+  function setLogLevel(upstream: Upstream | undefined): void {
     if (
       logLevel === undefined ||
       upstream?.description.era !== "legacy" ||
@@ -120,6 +126,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       members,
       router,
       conversations,
+      subscriptions,
       meter,
       log,
       names: currentNames,

@@ -17,7 +17,7 @@ export type Change = "tools" | "prompts" | "resources";
 export interface MemberEvents {
   onChange(changes: ReadonlySet<Change>): void;
   onResourceUpdated(uri: string): void;
-  onStarted(upstream: Upstream): void;
+  onStarted(upstream: Upstream, member: Member): void;
 }
 
 /** What members share. */
@@ -94,13 +94,13 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     log,
     start: (signal) => startServer(plan, { reaper, log, signal, identity }, takeNotification),
     onStarted(upstream) {
-      events.onStarted(upstream);
+      events.onStarted(upstream, member);
       listenForChanges(upstream);
       startRefresh(upstream).catch((error: unknown) => log.warn("not_listed", { error }));
     },
   });
 
-  return {
+  const member: Member = {
     plan,
     supervisor,
     get listing() {
@@ -123,6 +123,7 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     },
     [Symbol.asyncDispose]: () => supervisor[Symbol.asyncDispose](),
   };
+  return member;
 }
 
 interface StartOptions {

@@ -71,6 +71,8 @@ export interface Supervisor extends AsyncDisposable {
    * @throws CodedError `server_unavailable`, `crash_loop`, `busy`
    */
   use<Result>(use: (upstream: Upstream) => Promise<Result>, signal: AbortSignal): Promise<Result>;
+  /** Keeps the server from being stopped as idle, until disposed; wakes nothing. */
+  hold(): Disposable;
   /** The running upstream, if there is one; wakes nothing. */
   readonly running: Upstream | undefined;
   status(): ServerStatus;
@@ -86,6 +88,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let starting: Promise<StartedUpstream> | undefined;
   let stopping: Promise<void> | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
+  let holds = 0;
   let lastError: string | undefined;
   let runningSince = 0;
   let crashesInARow = 0;
@@ -191,9 +194,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   function restWhenIdle(): void {
     clearTimeout(idleTimer);
-    if (life.idleMs === 0 || limiter.active > 0) return;
+    if (life.idleMs === 0 || limiter.active > 0 || holds > 0) return;
     idleTimer = setTimeout(() => {
-      if (limiter.active === 0 && limiter.queued === 0) void stop();
+      if (limiter.active === 0 && limiter.queued === 0 && holds === 0) void stop();
     }, life.idleMs);
     idleTimer.unref();
   }
@@ -201,6 +204,18 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   return {
     get running() {
       return current;
+    },
+    hold() {
+      holds++;
+      let isHeld = true;
+      return {
+        [Symbol.dispose]() {
+          if (!isHeld) return;
+          isHeld = false;
+          holds--;
+          restWhenIdle();
+        },
+      };
     },
     async use(use, signal) {
       try {

@@ -88,18 +88,69 @@ describe("a server that dies during a call", () => {
   });
 });
 
-test("a server that keeps failing is a crash loop: calls are answered at once and it rests", async () => {
+test("a server that keeps dying is a crash loop: answered at once, while it rests, and tried again later", async () => {
   await using gateway = await startGateway(
-    (journal) => ({ mcpServers: { s: odd(journal, ["exit", "7"]), good: odd(journal, ["good"]) } }),
+    (journal) => ({ mcpServers: { s: legacy(journal), good: odd(journal, ["good"]) } }),
     {
-      life: { backoffMs: 10, crashLoopAfter: 3 },
-      discoveryMs: 1_000,
+      life: { backoffMs: 300, crashLoopAfter: 3 },
     },
   );
   await using client = await gateway.connect("modern");
-  expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["good__echo"]);
-  const [bad] = gateway.gateway.report().servers;
-  expect(bad?.lastError).toBe("it exited with code 7");
+  for (let crash = 0; crash < 3; crash++) await client.callTool({ name: "s__die", arguments: {} });
+  const [report] = gateway.gateway.report().servers;
+  expect(report).toMatchObject({ state: "crash_loop", crashes: 3, lastError: "it exited with code 3" });
+  const refused = await client.callTool({ name: "s__echo", arguments: { text: "?" } });
+  expect(reportOf(textOf(refused))).toMatchObject({
+    code: "crash_loop",
+    retryable: true,
+    message: expect.stringContaining("failed 3 times in a row"),
+  });
+  expect(starts(await gateway.journal())).toHaveLength(3 + 1);
+  expect((await client.callTool({ name: "good__echo", arguments: {} })).isError).toBeFalsy();
+  await until(async () => textOf(await client.callTool({ name: "s__echo", arguments: { text: "back" } })) === "back");
+});
+
+test("of 20 servers 3 hang and 1 fails: lists come in time and are the same every time", async () => {
+  const good = Array.from({ length: 16 }, (_, index) => `good${index}`);
+  await using gateway = await startGateway(
+    (journal) => ({
+      mcpServers: {
+        ...Object.fromEntries(["h1", "h2", "h3"].map((name) => [name, odd(journal, ["silent"])])),
+        bad: odd(journal, ["exit", "1"]),
+        ...Object.fromEntries(good.map((name) => [name, odd(journal, [name])])),
+      },
+    }),
+    { discoveryMs: 8_000 },
+  );
+  await using client = await gateway.connect("modern");
+  const began = performance.now();
+  const lists = new Set<string>();
+  for (let run = 0; run < 100; run++)
+    lists.add(JSON.stringify((await client.listTools()).tools.map(({ name }) => name)));
+  expect([...lists]).toEqual([JSON.stringify(good.map((name) => `${name}__echo`))]);
+  expect(performance.now() - began).toBeLessThan(20_000);
+  const answers = await Promise.all(good.map((name) => client.callTool({ name: `${name}__echo`, arguments: {} })));
+  expect(answers.some(({ isError }) => isError)).toBe(false);
+});
+
+test("two clients of one legacy server: a question of unknown address is put to neither", async () => {
+  await using gateway = await startGateway((journal) => ({ mcpServers: { s: legacy(journal) } }));
+  await using first = await gateway.connect("legacy", { elicitation: { form: {} } });
+  await using second = await gateway.connect("legacy", { elicitation: { form: {} } });
+  const asked: string[] = [];
+  for (const [name, client] of Object.entries({ first, second })) {
+    client.setRequestHandler("elicitation/create", () => {
+      asked.push(name);
+      return { action: "accept", content: { name } };
+    });
+  }
+  const long = second.callTool({ name: "s__slow", arguments: { ms: 1_500 } });
+  await until(async () => (await gateway.journal()).includes("slow begins"));
+  const answer = await first.callTool({ name: "s__ask", arguments: { what: "?" } });
+  expect(answer.isError).toBe(true);
+  expect(asked).toEqual([]);
+  await long;
+  expect(textOf(await first.callTool({ name: "s__ask", arguments: { what: "?" } }))).toContain('"name":"first"');
 });
 
 test("a cap holds: never more in progress, the rest waits, then is told that it is busy", async () => {
@@ -218,7 +269,7 @@ describe("no process is left", () => {
     });
     const exited = once(gateway, "exit");
     try {
-      await until(() => log.match(/server_started/g)?.length === 5);
+      await until(() => log.match(/server_started/g)?.length === 5, 20_000);
       const lines = (await readFile(journal, "utf8")).split("\n");
       const pids = [
         ...lines.flatMap((line) => Number(/^(?:start|child) (\d+)/.exec(line)?.[1] ?? 0) || []),

@@ -1,0 +1,91 @@
+/**
+ * Who wants to hear about which resource: one subscription at the server for any number of clients, renewed when the
+ * server starts again, and the server kept awake as long as anyone listens. How clients are told is for the host room.
+ */
+import type { Member } from "./member.js";
+import type { Fields } from "./message.js";
+import type { Caller, Upstream } from "./upstream.js";
+
+/** The subscriptions of all clients. */
+export interface Subscriptions {
+  /** @throws what the server answers when it refuses */
+  subscribe(client: string, uri: string, member: Member, signal: AbortSignal): Promise<void>;
+  unsubscribe(client: string, uri: string): void;
+  /** A client has gone. */
+  forget(client: string): void;
+  /** Subscribes again at a server that has just started. */
+  renew(member: Member, upstream: Upstream): void;
+}
+
+interface Subscribed {
+  readonly uris: Map<string, Set<string>>;
+  hold: Disposable | undefined;
+  /** Ends the modern server's stream of the last set of resources. */
+  listening: AbortController | undefined;
+}
+
+const caller: Caller = { id: "gateway", capabilities: {} };
+const answerMs = 10_000;
+
+export function createSubscriptions(): Subscriptions {
+  const all = new Map<Member, Subscribed>();
+
+  function listen(one: Subscribed, upstream: Upstream): void {
+    one.listening?.abort();
+    one.listening = undefined;
+    if (one.uris.size === 0) return;
+    one.listening = new AbortController();
+    const notifications: Fields = { resourceSubscriptions: [...one.uris.keys()] };
+    // stays open; its end is the connection's or our own
+    upstream
+      .request("subscriptions/listen", { notifications }, { signal: one.listening.signal, caller })
+      .catch(() => {});
+  }
+
+  function drop(client: string, uri: string, member: Member, one: Subscribed): void {
+    const clients = one.uris.get(uri);
+    if (clients?.delete(client) !== true || clients.size > 0) return;
+    one.uris.delete(uri);
+    const { running } = member.supervisor;
+    if (running?.description.era === "modern") listen(one, running);
+    else
+      running
+        ?.request("resources/unsubscribe", { uri }, { signal: AbortSignal.timeout(answerMs), caller })
+        .catch(() => {}); // nobody waits for it
+    if (one.uris.size > 0) return;
+    one.hold?.[Symbol.dispose]();
+    all.delete(member);
+  }
+
+  return {
+    async subscribe(client, uri, member, signal) {
+      const one = all.get(member) ?? { uris: new Map<string, Set<string>>(), hold: undefined, listening: undefined };
+      const clients = one.uris.get(uri) ?? new Set<string>();
+      const isFirst = clients.size === 0;
+      await member.supervisor.use(async (upstream) => {
+        const isModern = upstream.description.era === "modern";
+        if (isFirst && !isModern) await upstream.request("resources/subscribe", { uri }, { signal, caller });
+        all.set(member, one);
+        one.uris.set(uri, clients.add(client));
+        one.hold ??= member.supervisor.hold();
+        if (isFirst && isModern) listen(one, upstream);
+      }, signal);
+    },
+    unsubscribe(client, uri) {
+      for (const [member, one] of all) drop(client, uri, member, one);
+    },
+    forget(client) {
+      for (const [member, one] of all) for (const uri of [...one.uris.keys()]) drop(client, uri, member, one);
+    },
+    renew(member, upstream) {
+      const one = all.get(member);
+      if (one === undefined) return;
+      if (upstream.description.era === "modern") return listen(one, upstream);
+      for (const uri of one.uris.keys()) {
+        upstream
+          .request("resources/subscribe", { uri }, { signal: AbortSignal.timeout(answerMs), caller })
+          .catch(() => {}); // it may know it no more
+      }
+    },
+  };
+}
