@@ -4,7 +4,7 @@ import type { CallOptions, Cell, ReadOptions, RowCursor, Statement } from "@data
 import type { Connected } from "./connect.js";
 import { toStatementError } from "./errors.js";
 import { approve } from "./guard.js";
-import { nameTypes, read, type Source } from "./read.js";
+import { learnNames, read, type Source } from "./read.js";
 import { connectionLost, type TextRow } from "./session.js";
 import { acquire, begin, clean, supervise } from "./transaction.js";
 import { cellReaders, toCells, toColumns } from "./values.js";
@@ -35,10 +35,10 @@ export async function openCursor(source: Source, statement: Statement, options: 
     });
     await done.finally(() => cancelled);
     await begun;
-    await nameTypes(source, fields, options);
+    await learnNames(source, connected.session, fields);
   } catch (thrown) {
     source.pool.release(connected, clean(connected, Promise.resolve()));
-    throw toStatementError(thrown, { sql: statement.sql, offset: declarePrefix.length });
+    throw toStatementError(thrown, { sql: approved.sql, offset: declarePrefix.length });
   }
   return createCursor(source, connected, fields, options);
 }

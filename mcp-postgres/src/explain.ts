@@ -32,7 +32,7 @@ export async function explain(
       }),
     );
   } catch (thrown) {
-    throw toStatementError(thrown, { sql: statement.sql, offset: prefix.length });
+    throw toStatementError(thrown, { sql: approved.sql, offset: prefix.length });
   }
   // The server's own EXPLAIN (FORMAT JSON): an array of one plan.
   const [plan] = JSON.parse(json) as readonly [{ Plan: PlanNode; "Planning Time"?: number; "Execution Time"?: number }];

@@ -5,10 +5,18 @@
  */
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
-import { allowedKinds, assertClass, assertReadOnly, multipleStatements, onlyReading, parseOne } from "./guard-class.js";
+import {
+  allowedKinds,
+  assertClass,
+  assertReadOnly,
+  multipleStatements,
+  onlyReading,
+  parseOne,
+  type Tree,
+} from "./guard-class.js";
 import { assertNames } from "./guard-rules.js";
 import { collectUsage } from "./guard-walk.js";
-import { loadParser } from "./parser.js";
+import { loadParser, type Parse } from "./parser.js";
 import type { Source } from "./read.js";
 import { type StatementShape, scanStatement } from "./scan.js";
 
@@ -38,16 +46,38 @@ export async function approve(source: Source, { sql, params }: Statement, option
       { hint: "Give one value in params for each of $1, $2, …" },
     );
   }
-  const blank = (text: string) => text.replaceAll(";", " ");
-  const bare = blank(sql.slice(0, shape.start)) + sql.slice(shape.start, shape.end) + blank(sql.slice(shape.end));
-  const parse = await loadParser();
-  const tree = parseOne(parse, bare);
+  const { bare, tree } = parseBare(await loadParser(), sql, shape);
   const top = Object.keys(tree)[0] ?? "";
   assertClass(top, tree);
   const usage = collectUsage(tree);
   assertReadOnly(usage, allowedKinds(top, tree));
-  await assertNames(source, parse, usage, options);
+  await assertNames(source, await loadParser(), usage, options);
   return { sql: bare, isSelect: top === "SelectStmt" && shape.isClosed };
+}
+
+/**
+ * The text as it will be sent, and its tree: always of the same text. Comments stay, as marks in the server's own views,
+ * unless they make any difference to the parser: it stumbles over one in the middle of NULLS LAST and the like, where
+ * the server does not. Then blanks are sent in their place.
+ */
+function parseBare(parse: Parse, sql: string, shape: StatementShape): { readonly bare: string; readonly tree: Tree } {
+  const blank = (text: string) => text.replaceAll(";", " ");
+  const bare = blank(sql.slice(0, shape.start)) + sql.slice(shape.start, shape.end) + blank(sql.slice(shape.end));
+  if (shape.comments.length === 0) return { bare, tree: parseOne(parse, bare) };
+  let plain = bare;
+  for (const [from, to] of shape.comments) {
+    plain = plain.slice(0, from) + plain.slice(from, to).replace(/[^\n\r]/g, " ") + plain.slice(to);
+  }
+  const tree = parseOne(parse, plain);
+  return { bare: isSameTree(parse, bare, tree) ? bare : plain, tree };
+}
+
+function isSameTree(parse: Parse, sql: string, tree: Tree): boolean {
+  try {
+    return JSON.stringify(parseOne(parse, sql)) === JSON.stringify(tree);
+  } catch {
+    return false;
+  }
 }
 
 /** The lexical checks, which need no parser. */

@@ -45,16 +45,24 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
       waiter.resolve(connected);
       return;
     }
-    const timer = setTimeout(() => void connected.session[Symbol.asyncDispose](), idleMs).unref();
+    const timer = setTimeout(() => {
+      // Out of the list first: a session that says goodbye must not be lent.
+      takeIdle(connected.session);
+      void connected.session[Symbol.asyncDispose]();
+    }, idleMs).unref();
     idle.push({ connected, timer });
+  }
+
+  function takeIdle(session: Session): NodeJS.Timeout | undefined {
+    const at = idle.findIndex(({ connected }) => connected.session === session);
+    return at === -1 ? undefined : idle.splice(at, 1)[0]?.timer;
   }
 
   function forget(session: Session): void {
     open.delete(session);
-    const at = idle.findIndex(({ connected }) => connected.session === session);
-    const [gone] = at === -1 ? [] : idle.splice(at, 1);
-    if (gone !== undefined) {
-      clearTimeout(gone.timer);
+    const timer = takeIdle(session);
+    if (timer !== undefined) {
+      clearTimeout(timer);
       if (!closing.signal.aborted) log.debug("connection_closed_idle", { sqlstate: session.fatal?.code });
     }
     serve();

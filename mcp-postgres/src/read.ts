@@ -6,7 +6,7 @@ import { sqlstateOf, toStatementError } from "./errors.js";
 import { type Approved, approve } from "./guard.js";
 import type { NameMemory } from "./guard-names.js";
 import type { Pool } from "./pool.js";
-import type { TextRow } from "./session.js";
+import type { Session, TextRow } from "./session.js";
 import { inTransaction } from "./transaction.js";
 import {
   type CellReader,
@@ -47,7 +47,7 @@ export async function read(source: Source, statement: Statement, sink: RowSink, 
     if (sqlstate === "42601" || sqlstate === "0A000") {
       return await readPlain(source, approved, statement, sink, options);
     }
-    throw toStatementError(thrown, { sql: statement.sql, offset: capPrefix.length });
+    throw toStatementError(thrown, { sql: approved.sql, offset: capPrefix.length });
   }
 }
 
@@ -61,7 +61,7 @@ async function readPlain(
   try {
     await stream(source, { sql: approved.sql, params: statement.params }, sink, options);
   } catch (thrown) {
-    throw toStatementError(thrown, { sql: statement.sql, offset: 0 });
+    throw toStatementError(thrown, { sql: approved.sql, offset: 0 });
   }
 }
 
@@ -119,14 +119,16 @@ function createOutput({ typeNames }: Source, sink: RowSink) {
   };
 }
 
-/** Learns the names of the types among these fields that are not known yet. */
-export async function nameTypes(source: Source, fields: readonly Field[], options: ReadOptions): Promise<void> {
-  const unknown = unknownTypes(fields, source.typeNames);
+/** Learns the names of the types among these fields that are not known yet, by a call of its own. */
+async function nameTypes(source: Source, fields: readonly Field[], options: ReadOptions): Promise<void> {
+  if (unknownTypes(fields, source.typeNames).length === 0) return;
+  await inTransaction(source.pool, source.tls, options, ({ session }) => learnNames(source, session, fields));
+}
+
+/** Learns them on a session at hand. */
+export async function learnNames({ typeNames }: Source, session: Session, fields: readonly Field[]): Promise<void> {
+  const unknown = unknownTypes(fields, typeNames);
   if (unknown.length === 0) return;
   const params = [unknown.map(({ type }) => type), unknown.map(({ modifier }) => modifier)];
-  const rows: TextRow[] = [];
-  await inTransaction(source.pool, source.tls, options, ({ session }) =>
-    session.send({ sql: namesSql, params, onRow: (row) => void rows.push(row) }),
-  );
-  learnTypes(rows, source.typeNames);
+  learnTypes(await session.rows(namesSql, params), typeNames);
 }

@@ -17,6 +17,8 @@ export interface StatementShape {
   readonly parameters: number;
   /** Every quote, comment and parenthesis is closed and none closes too early. */
   readonly isClosed: boolean;
+  /** Where its comments stand, from and to. */
+  readonly comments: readonly (readonly [number, number])[];
 }
 
 const space = /\s+|--[^\n\r]*/y;
@@ -40,6 +42,7 @@ export function scanStatement(sql: string): StatementShape {
   let end = 0;
   let parameters = 0;
   let isFresh = true;
+  const comments: (readonly [number, number])[] = [];
 
   function match(pattern: RegExp): string | undefined {
     pattern.lastIndex = at;
@@ -50,6 +53,7 @@ export function scanStatement(sql: string): StatementShape {
     const skipped = match(space) ?? blockComment(sql, at);
     if (skipped !== undefined) {
       if (skipped === "") isClosed = false;
+      if (/^(--|\/\*)/.test(skipped)) comments.push([at, at + skipped.length]);
       at += skipped.length || sql.length;
       continue;
     }
@@ -65,7 +69,7 @@ export function scanStatement(sql: string): StatementShape {
     at += token.length;
     if (statements === 1) end = at;
   }
-  return { keyword, statements, start, end, parameters, isClosed: isClosed && depth === 0 };
+  return { keyword, statements, start, end, parameters, isClosed: isClosed && depth === 0, comments };
 
   function nextToken(): string {
     const found = match(word);

@@ -184,6 +184,12 @@ describe("cursors", () => {
     expect((await collect(own, "SELECT 1")).rows).toEqual([["1"]]);
   });
 
+  test("a type met for the first time needs no second connection", async () => {
+    await using own = openSource(database.url, 1);
+    await using cursor = await own.openCursor({ sql: "SELECT 'red'::color AS c", params: [] }, limits());
+    expect(cursor.columns[0]?.type).toBe("color");
+  });
+
   test("a wrong statement is told as read tells it, and nothing is held", async () => {
     await using own = openSource(database.url, 1);
     const call = own.openCursor({ sql: "SELECT nope FROM numbers", params: [] }, limits());

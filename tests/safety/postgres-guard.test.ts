@@ -109,6 +109,8 @@ describe("let through", () => {
     "SELECT 'update', $$delete from things$$ AS \"drop\", name AS insert FROM things -- truncate",
     "SELECT count(*) FROM information_schema.columns",
     "SELECT count(*) FROM pg_roles, pg_settings",
+    "SELECT id FROM things ORDER BY id NULLS /* the parser's own lookahead */ LAST",
+    "SELECT U&'!0061' /* as above */ UESCAPE '!' -- 😀",
     `SELECT ${"(".repeat(500)}1${")".repeat(500)}`,
     `SELECT ${Array.from({ length: 1_600 }, (_, index) => `${index} AS c${index}`).join(", ")}`,
   ])("%s", async (sql) => {
