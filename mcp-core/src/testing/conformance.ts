@@ -11,7 +11,7 @@ import { limitCases } from "./cases/limits.js";
 import { readingCases } from "./cases/reading.js";
 import { safetyCases } from "./cases/safety.js";
 import { fixtureScript } from "./fixture.js";
-import type { ConformanceTarget } from "./target.js";
+import type { ConformanceTarget, TargetCase } from "./target.js";
 
 /** One rule and its proof. */
 export interface ConformanceCase {
@@ -20,9 +20,6 @@ export interface ConformanceCase {
   /** Rejects when the database breaks the rule. Takes a minute at most. */
   run(): Promise<void>;
 }
-
-/** A rule over a target. */
-export type TargetCase = readonly [name: string, run: (target: ConformanceTarget) => Promise<void>];
 
 /**
  * All cases, to be run one after the other. `target` is called when the first one runs and once only.

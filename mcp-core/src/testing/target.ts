@@ -31,3 +31,6 @@ export interface ConformanceTarget<Config extends SourceConfig = SourceConfig> {
   /** A URL of the same form where no server listens. */
   readonly unreachableUrl: string;
 }
+
+/** A rule over a target, and its proof. */
+export type TargetCase = readonly [name: string, run: (target: ConformanceTarget) => Promise<void>];

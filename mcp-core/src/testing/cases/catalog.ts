@@ -1,7 +1,7 @@
 /** What exists and what it looks like. */
 import assert from "node:assert/strict";
-import type { TargetCase } from "../conformance.js";
 import { failureOf, openTarget, readOptions } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 export const catalogCases: readonly TargetCase[] = [
   [

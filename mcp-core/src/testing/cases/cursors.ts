@@ -1,7 +1,7 @@
 /** Paged results: one snapshot, every row once, nothing held after the end. */
 import assert from "node:assert/strict";
-import type { TargetCase } from "../conformance.js";
 import { endlessRows, failureOf, openTarget, readAll, readOptions, rowCount, until, untilSettled } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 const all = { sql: "SELECT id, label FROM conformance_rows ORDER BY id", params: [] };
 

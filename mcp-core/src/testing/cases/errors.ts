@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { CodedError } from "../../host/errors.js";
 import { sqlErrors } from "../../sql/error-catalogue.js";
 import { StatementError } from "../../sql/errors.js";
-import type { TargetCase } from "../conformance.js";
 import { failureOf, openTarget, readAll } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 /** Statement, the codes it may fail with. */
 const failures: readonly (readonly [string, ...string[]])[] = [

@@ -1,8 +1,8 @@
 /** Connecting, losing the connection, closing. */
 import assert from "node:assert/strict";
 import { CodedError } from "../../host/errors.js";
-import type { TargetCase } from "../conformance.js";
 import { endlessRows, failureOf, openTarget, readAll, readOptions, until, untilSettled } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 export const lifetimeCases: readonly TargetCase[] = [
   [
@@ -31,7 +31,7 @@ export const lifetimeCases: readonly TargetCase[] = [
     async ({ kind }) => {
       for (const url of [
         "nonsense",
-        "redis://user:hunter2@127.0.0.1/0",
+        "gopher://user:hunter2@127.0.0.1/0",
         "://hunter2@",
         `${kind.exampleUrl}?no_such_option=hunter2`,
       ]) {

@@ -1,7 +1,7 @@
 /** Limits hold while a result streams, and what is stopped here stops on the server. */
 import assert from "node:assert/strict";
-import type { TargetCase } from "../conformance.js";
 import { endlessRows, failureOf, openTarget, readAll, readOptions, until, untilSettled } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 export const limitCases: readonly TargetCase[] = [
   [

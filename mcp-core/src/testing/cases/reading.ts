@@ -1,7 +1,7 @@
 /** How results arrive. */
 import assert from "node:assert/strict";
-import type { TargetCase } from "../conformance.js";
 import { foreignText, openTarget, readAll, readOptions, rowCount } from "../fixture.js";
+import type { TargetCase } from "../target.js";
 
 export const readingCases: readonly TargetCase[] = [
   [

@@ -1,8 +1,7 @@
 /** The floor of safety: nothing changes, one statement at a time, nothing left behind for the next call. */
 import assert from "node:assert/strict";
-import type { TargetCase } from "../conformance.js";
 import { failureOf, openTarget, readAll, readOptions } from "../fixture.js";
-import type { ConformanceTarget } from "../target.js";
+import type { ConformanceTarget, TargetCase } from "../target.js";
 
 const writes: readonly string[] = [
   "INSERT INTO conformance_parents VALUES (3, 'new')",
