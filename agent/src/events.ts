@@ -84,5 +84,3 @@ export const eventSchema = v.variant("type", [
 
 /** Any event of the stream. */
 export type AgentEvent = v.InferOutput<typeof eventSchema>;
-/** A statement's rows. */
-export type RowsEvent = v.InferOutput<typeof rowsEventSchema>;

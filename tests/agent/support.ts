@@ -140,18 +140,32 @@ export async function openTerminal(
   };
 }
 
-/** The command lines of a process and all its descendants, as anybody on the machine may read them. */
+/** A process as anybody on the machine may see it. */
+interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly command: string;
+}
+
+/** The direct children of a process. */
+export const childrenOf = (pid: number): ProcessEntry[] => processes().filter(({ parent }) => parent === pid);
+
+/** The command lines of a process and all its descendants. */
 export function commandLinesBelow(root: number): string[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    const pid = Number(name);
-    const stat = Number.isInteger(pid) ? read(`/proc/${pid}/stat`) : "";
-    const parent = /^\d+ \(.*\) \S (\d+)/s.exec(stat)?.[1];
-    if (parent !== undefined) parents.set(pid, Number(parent));
-  }
+  const all = processes();
+  const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
   const isBelow = (pid: number | undefined): boolean =>
     pid !== undefined && pid > 1 && (pid === root || isBelow(parents.get(pid)));
-  return [...parents.keys()].filter(isBelow).map((pid) => read(`/proc/${pid}/cmdline`).replaceAll("\0", " "));
+  return all.filter(({ pid }) => isBelow(pid)).map(({ command }) => command);
+}
+
+function processes(): ProcessEntry[] {
+  return readdirSync("/proc").flatMap((name) => {
+    const pid = Number(name);
+    const parent = /^\d+ \(.*\) [^Z] (\d+)/s.exec(Number.isInteger(pid) ? read(`/proc/${pid}/stat`) : "")?.[1];
+    const command = read(`/proc/${name}/cmdline`).replaceAll("\0", " ");
+    return parent === undefined ? [] : [{ pid, parent: Number(parent), command }];
+  });
 }
 
 function read(file: string): string {

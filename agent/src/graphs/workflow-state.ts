@@ -48,14 +48,10 @@ const resultSchema = v.object({
   ms: v.number(),
 });
 
-/** How a connection was found to be. */
-export type Check = v.InferOutput<typeof checkSchema>;
 /** What was looked up in a catalogue. */
 export type Inspection = v.InferOutput<typeof inspectionSchema>;
 /** What a statement came to; in the order of the task's statements. */
 export type StatementResult = v.InferOutput<typeof resultSchema>;
-/** A statement as the state keeps it. */
-export type StateStatement = v.InferOutput<typeof statementSchema>;
 
 /** A list that grows by what is added; adding nothing starts it anew, as a second run on the same session does. */
 const listOf = <Schema extends v.GenericSchema>(item: Schema) =>
