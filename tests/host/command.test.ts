@@ -43,7 +43,11 @@ const settings = {
       group: "Serving",
     },
   ),
-  token: setting(v.optional(v.string()), { describe: "Bearer token.", env: ["MCP_TOKEN"], secret: true }),
+  token: setting(v.optional(v.pipe(v.string(), v.maxLength(30, "must have at most 30 characters"))), {
+    describe: "Bearer token.",
+    env: ["MCP_TOKEN"],
+    secret: true,
+  }),
   maxBytes: setting(sizeSchema({ min: 1_024 }), { describe: "Bytes of a reply.", default: "64k" }),
   timeout: setting(durationSchema({ max: 3_600_000 }), {
     describe: "Longest statement.",
@@ -196,6 +200,18 @@ describe("mistakes are one line with code and remedy, exit code 2", () => {
     ["a bad size", ["--max-bytes", "64x"], {}, /--max-bytes must be a size such as/],
     ["too small", ["--max-bytes", "1"], {}, /at least 1024/],
     ["a switch in the environment", [], { MCP_STRUCTURED: "maybe" }, /MCP_STRUCTURED must be true or false/],
+    [
+      "a secret that is wrong",
+      ["--token", secret + secret],
+      {},
+      /--token must have at most 30 characters\. Bearer token/,
+    ],
+    [
+      "a secret that is wrong, in a variable",
+      [],
+      { MCP_TOKEN: secret + secret },
+      /MCP_TOKEN must have at most 30 characters/,
+    ],
     ["a secret twice", [], { MCP_TOKEN: secret, MCP_TOKEN_FILE: "/x" }, /MCP_TOKEN and MCP_TOKEN_FILE are both set/],
     [
       "a secret's file that is missing",

@@ -1,9 +1,9 @@
 /** The door and the limits, route by route, over raw HTTP. */
 import { once } from "node:events";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { PassThrough } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createLog, type Route, type Served, type ServeOptions, serve } from "../../mcp-core/src/host/index.js";
 import { createFixture, createWitness } from "./fixture.js";
 
@@ -53,11 +53,12 @@ function ask(
   path: string,
   headers: Record<string, string> = {},
   body?: string,
+  agent: Agent | false = false,
 ): Promise<Answer> {
   const { hostname, port } = new URL(served.url ?? "");
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
-      { host: hostname.replace(/^\[|\]$/g, ""), port, method, path, headers, agent: false },
+      { host: hostname.replace(/^\[|\]$/g, ""), port, method, path, headers, agent },
       (incoming) => {
         let text = "";
         const done = () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: text });
@@ -322,6 +323,27 @@ test("closing lets a call finish, refuses new ones, and leaves no socket", async
   await closed;
   if (!idle.destroyed) await once(idle, "close");
   await expect(ask(served, "GET", "/healthz")).rejects.toThrow();
+});
+
+test("a request that comes while closing is refused", async () => {
+  const finish: (() => void)[] = [];
+  const handle = () => new Promise<Response>((resolve) => finish.push(() => resolve(new Response("done"))));
+  const served = await start({ drainMs: 10_000 }, { routes: [{ method: "GET", path: "/slow", handle }] });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const answers = [
+    ask(served, "GET", "/slow", {}, undefined, agent),
+    ask(served, "GET", "/slow", {}, undefined, agent),
+  ];
+  const other = ask(served, "GET", "/slow");
+  await vi.waitFor(() => expect(finish).toHaveLength(2));
+  const closed = served[Symbol.asyncDispose]();
+  finish[0]?.();
+  const [before, after] = await Promise.allSettled(answers);
+  expect(before).toMatchObject({ value: { status: 200 } });
+  expect(after).not.toMatchObject({ value: { status: 200 } });
+  finish[1]?.();
+  await Promise.all([other, closed]);
+  agent.destroy();
 });
 
 test("closing doesn't wait for ever", async () => {
