@@ -5,7 +5,7 @@
 import type { Catalog, FoundObject, ObjectSearch, ObjectType } from "@database-interface/mcp-core/sql";
 import { describe } from "./describe.js";
 import { toLiteral } from "./parameters.js";
-import type { Source } from "./read.js";
+import type { Source } from "./source.js";
 import { ask } from "./transaction.js";
 
 const systemSchemas = ["information_schema", "performance_schema", "mysql", "sys"];

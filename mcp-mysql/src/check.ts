@@ -1,7 +1,7 @@
 /** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
 import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
-import type { Source } from "./read.js";
 import type { Session } from "./session.js";
+import type { Source } from "./source.js";
 import { ask } from "./transaction.js";
 
 const identitySql = "SELECT VERSION(), COALESCE(DATABASE(), ''), CURRENT_USER(), @@version_comment";

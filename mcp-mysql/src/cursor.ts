@@ -9,8 +9,8 @@ import { type Connected, ownLimits } from "./connect.js";
 import { errnoOf, toStatementError } from "./errors.js";
 import { type Approved, approve } from "./guard.js";
 import { cancelled } from "./pool.js";
-import type { Source } from "./read.js";
 import type { Flow, Row } from "./session.js";
+import type { Source } from "./source.js";
 import { begin, clean, timedOut } from "./transaction.js";
 import { toColumn } from "./values.js";
 

@@ -8,7 +8,8 @@ import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
 import { createNameCheck } from "./guard-names.js";
 import { createPool } from "./pool.js";
-import { read, type Source } from "./read.js";
+import { read } from "./read.js";
+import type { Source } from "./source.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {

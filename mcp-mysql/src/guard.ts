@@ -4,7 +4,7 @@ import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
 import { inspectStatement, isQuery, verbOf } from "./guard-walk.js";
 import { tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
-import type { Source } from "./read.js";
+import type { Source } from "./source.js";
 
 /** A statement that may run. */
 export interface Approved extends BoundStatement {

@@ -8,19 +8,19 @@ import type { DatabaseLog } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import type { Connected } from "./connect.js";
 
-export interface Pool extends AsyncDisposable {
-  /** @throws CodedError `busy` when none becomes free in time, `cancelled`, and whatever connecting throws */
-  acquire(signal: AbortSignal): Promise<Connected>;
-  /** Takes a session back once `settled` says that it is clean; cuts it if that fails. */
-  release(connected: Connected, settled: Promise<unknown>): void;
-}
-
 export interface PoolOptions {
   readonly size: number;
   /** How long a call waits for a session that others hold, in milliseconds. */
   readonly waitMs: number;
   readonly connect: (signal: AbortSignal) => Promise<Connected>;
   readonly log: DatabaseLog;
+}
+
+export interface Pool extends AsyncDisposable {
+  /** @throws CodedError `busy` when none becomes free in time, `cancelled`, and whatever connecting throws */
+  acquire(signal: AbortSignal): Promise<Connected>;
+  /** Takes a session back once `settled` says that it is clean; cuts it if that fails. */
+  release(connected: Connected, settled: Promise<unknown>): void;
 }
 
 /** Unused sessions are closed after this long. */

@@ -3,16 +3,9 @@ import { CodedError } from "@database-interface/mcp-core/host";
 import type { ReadOptions, RowSink, Statement } from "@database-interface/mcp-core/sql";
 import { toStatementError } from "./errors.js";
 import { type Approved, approve } from "./guard.js";
-import type { NameCheck } from "./guard-names.js";
-import type { Pool } from "./pool.js";
+import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
 import { toColumn } from "./values.js";
-
-/** What every call on a source uses. */
-export interface Source {
-  readonly pool: Pool;
-  readonly checkNames: NameCheck;
-}
 
 /** @see Database.read */
 export async function read(source: Source, statement: Statement, sink: RowSink, options: ReadOptions): Promise<void> {

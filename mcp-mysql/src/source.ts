@@ -1,0 +1,9 @@
+/** What an open source is to the files that work on it. */
+import type { NameCheck } from "./guard-names.js";
+import type { Pool } from "./pool.js";
+
+/** What every call on a source uses. */
+export interface Source {
+  readonly pool: Pool;
+  readonly checkNames: NameCheck;
+}
