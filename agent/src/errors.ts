@@ -65,12 +65,13 @@ export const isAbort = (thrown: unknown): boolean =>
   thrown instanceof Error &&
   (thrown.name === "AbortError" || (thrown instanceof AgentError && thrown.code === "cancelled"));
 
-/** A text with the passwords of URLs and of `password=` pairs taken out. */
+/**
+ * A text with the passwords of URLs and of `password=` pairs taken out. A broken URL is the likeliest to be quoted in a
+ * message, so everything from its first colon to the last @ of the line goes.
+ */
 export const withoutSecrets = (text: string): string =>
   text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)([^\s/?#"'@]*:)?[^\s"'/]*@/gi, (whole, scheme: string) =>
-      whole.includes(":", scheme.length) ? `${scheme}***@` : whole,
-    )
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s"'@:]*:[^"'\n]*@/gi, "$1***@")
     .replace(
       /\b((?:pass(?:word|wd)?|pwd|secret|token|api[-_]?key)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;)]+)/gi,
       "$1***",

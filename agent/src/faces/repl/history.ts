@@ -7,7 +7,7 @@ import type { Environment } from "../../config-file.js";
 const keptEntries = 2_000;
 const secretWords =
   /\bidentified\s+(?:by|with|via)\b|\bpassw(?:or)?d\b\s*(?:=|:|\(|'|"|\s+')|\b(?:secret|token|api_?key)\b\s*(?:=|:|')|\bpgp_sym_|\baes_(?:en|de)crypt\b/i;
-const urlWithPassword = /[a-z][a-z0-9+.-]*:\/\/[^\s/]*:[^\s]*@/i;
+const urlWithPassword = /[a-z][a-z0-9+.-]*:\/\/[^\s@:]*:[^\n]*@/i;
 
 /** The entries of earlier sessions, newest first as readline has them, and a way to add one. */
 export interface History {
