@@ -2,8 +2,8 @@
 import type { Catalog, FoundObject, ObjectSearch, ObjectType } from "@database-interface/mcp-core/sql";
 import { describe } from "./describe.js";
 import { arrayText, ask } from "./query.js";
-import type { Source } from "./read.js";
 import type { TextRow } from "./session.js";
+import type { Source } from "./source.js";
 import { visibleRelation, visibleSchema } from "./visibility.js";
 
 export function createCatalog(source: Source, schemas: readonly string[] | undefined): Catalog {

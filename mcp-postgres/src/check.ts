@@ -1,8 +1,8 @@
 /** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
 import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
 import { ask } from "./query.js";
-import type { Source } from "./read.js";
 import type { Session } from "./session.js";
+import type { Source } from "./source.js";
 
 const identitySql = `
   SELECT pg_catalog.split_part(pg_catalog.version(), ' ', 1), pg_catalog.current_setting('server_version'),

@@ -4,8 +4,9 @@ import type { CallOptions, Cell, ReadOptions, RowCursor, Statement } from "@data
 import type { Connected } from "./connect.js";
 import { toStatementError } from "./errors.js";
 import { approve } from "./guard.js";
-import { learnNames, read, type Source } from "./read.js";
+import { learnNames, read } from "./read.js";
 import { connectionLost, type TextRow } from "./session.js";
+import type { Source } from "./source.js";
 import { acquire, begin, clean, supervise } from "./transaction.js";
 import { cellReaders, toCells, toColumns } from "./values.js";
 import type { Field } from "./wire.js";

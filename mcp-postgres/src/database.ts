@@ -6,9 +6,10 @@ import type { PostgresConfig } from "./config.js";
 import { createConnector } from "./connect.js";
 import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
-import { createNameMemory } from "./guard-names.js";
+import { createNameMemory } from "./guard-memory.js";
 import { createPool } from "./pool.js";
-import { read, type Source } from "./read.js";
+import { read } from "./read.js";
+import type { Source } from "./source.js";
 
 /** A pool that connects on first use; never throws for an unreachable server. */
 export function openDatabase(config: PostgresConfig, options: DatabaseOptions): Database {

@@ -9,8 +9,8 @@ import type {
 } from "@database-interface/mcp-core/sql";
 import { StatementError } from "@database-interface/mcp-core/sql";
 import { ask } from "./query.js";
-import type { Source } from "./read.js";
 import type { TextRow } from "./session.js";
+import type { Source } from "./source.js";
 import { visibleRelation, visibleSchema } from "./visibility.js";
 
 /** Without a schema, what the search path finds wins, then what exists only once elsewhere. */

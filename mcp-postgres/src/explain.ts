@@ -4,7 +4,7 @@ import type { Explanation, ReadOptions, Statement } from "@database-interface/mc
 import { toStatementError } from "./errors.js";
 import { approve } from "./guard.js";
 import { findingsOf, type PlanNode, planText } from "./plan.js";
-import type { Source } from "./read.js";
+import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
 
 /** @see Database.explain */

@@ -1,33 +1,10 @@
 /** What the catalogue knows of the names a statement uses, remembered for a while so that most statements ask nothing. */
 import type { CallOptions } from "@database-interface/mcp-core/sql";
+import type { KnownFunction, KnownRelation } from "./guard-memory.js";
 import type { UsedName } from "./guard-walk.js";
 import { arrayText, ask } from "./query.js";
-import type { Source } from "./read.js";
 import type { TextRow } from "./session.js";
-
-/** A function that a call by this name could mean. */
-export interface KnownFunction {
-  readonly schema: string;
-  /** Itself, or what an aggregate is made of. */
-  readonly isVolatile: boolean;
-  /** The system's own or an extension's: the reviewed lists speak of it. */
-  readonly isReviewed: boolean;
-  /** It takes one row, so that `row.name` calls it. */
-  readonly takesRow: boolean;
-  /** How many arguments a call of it can have. */
-  readonly minArgs: number;
-  readonly maxArgs: number;
-}
-
-/** A relation a name means. */
-export interface KnownRelation {
-  readonly schema: string;
-  readonly name: string;
-  /** The foreign data wrapper of a foreign table. */
-  readonly wrapper: string | undefined;
-  /** The query of a view that is neither the system's nor an extension's. */
-  readonly view: string | undefined;
-}
+import type { Source } from "./source.js";
 
 /** Everything known of one statement's names. */
 export interface KnownNames {
@@ -37,24 +14,9 @@ export interface KnownNames {
   isVolatileOperator(symbol: string): boolean;
 }
 
-/** What has been learnt, per source. */
-export interface NameMemory {
-  readonly functions: Map<string, readonly KnownFunction[]>;
-  readonly relations: Map<string, KnownRelation | undefined>;
-  readonly operators: Map<string, boolean>;
-  learntAt: number;
-}
-
 /** Names are learnt anew after this long: someone may have replaced a function. */
 const memoryMs = 30_000;
 const maxRemembered = 5_000;
-
-export const createNameMemory = (): NameMemory => ({
-  functions: new Map(),
-  relations: new Map(),
-  operators: new Map(),
-  learntAt: performance.now(),
-});
 
 const functionsSql = `
   SELECT p.proname, n.nspname,

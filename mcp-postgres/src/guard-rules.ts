@@ -9,7 +9,7 @@ import { amplifiers, harmlessVolatile, maxMade, neverCalled, secretRelations, sq
 import { type KnownNames, knowNames } from "./guard-names.js";
 import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
 import type { Parse } from "./parser.js";
-import type { Source } from "./read.js";
+import type { Source } from "./source.js";
 
 const maxViewDepth = 10;
 

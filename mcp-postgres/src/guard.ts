@@ -17,8 +17,8 @@ import {
 import { assertNames } from "./guard-rules.js";
 import { collectUsage } from "./guard-walk.js";
 import { loadParser, type Parse } from "./parser.js";
-import type { Source } from "./read.js";
 import { type StatementShape, scanStatement } from "./scan.js";
+import type { Source } from "./source.js";
 
 /** A statement that may run. */
 export interface Approved {

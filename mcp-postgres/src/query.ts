@@ -1,8 +1,8 @@
 /** Our own questions to the catalogue: constant texts in one read-only transaction, all sent at once. */
 import type { CallOptions } from "@database-interface/mcp-core/sql";
 import { toStatementError } from "./errors.js";
-import type { Source } from "./read.js";
 import type { Session, TextRow } from "./session.js";
+import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
 
 /** A constant text and its parameters. */

@@ -1,35 +1,13 @@
 /** One read statement, from the caller's SQL to rows in the sink, in one round trip. */
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { ReadOptions, RowSink, Statement } from "@database-interface/mcp-core/sql";
-import type { TlsConfig } from "./config.js";
 import { sqlstateOf, toStatementError } from "./errors.js";
 import { type Approved, approve } from "./guard.js";
-import type { NameMemory } from "./guard-names.js";
-import type { Pool } from "./pool.js";
 import type { Session, TextRow } from "./session.js";
+import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
-import {
-  type CellReader,
-  cellReaders,
-  learnTypes,
-  namesSql,
-  type TypeNames,
-  toCells,
-  toColumns,
-  unknownTypes,
-} from "./values.js";
+import { type CellReader, cellReaders, learnTypes, namesSql, toCells, toColumns, unknownTypes } from "./values.js";
 import type { Field } from "./wire.js";
-
-/** What every call on a source uses. */
-export interface Source {
-  readonly pool: Pool;
-  readonly tls: TlsConfig;
-  readonly typeNames: TypeNames;
-  /** What the guard has learnt of the catalogue. */
-  readonly names: NameMemory;
-  /** Schemas whose tables may be read; all when absent. */
-  readonly schemas: readonly string[] | undefined;
-}
 
 const capPrefix = "SELECT * FROM (";
 

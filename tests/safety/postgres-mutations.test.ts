@@ -10,9 +10,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseSource } from "../../mcp-postgres/src/config.js";
 import { createConnector } from "../../mcp-postgres/src/connect.js";
 import { approve } from "../../mcp-postgres/src/guard.js";
-import { createNameMemory } from "../../mcp-postgres/src/guard-names.js";
+import { createNameMemory } from "../../mcp-postgres/src/guard-memory.js";
 import { createPool } from "../../mcp-postgres/src/pool.js";
-import type { Source } from "../../mcp-postgres/src/read.js";
+import type { Source } from "../../mcp-postgres/src/source.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 
 const corpus = process.env.SAFETY_CORPUS ?? fileURLToPath(new URL("./corpus", import.meta.url));

@@ -1,0 +1,41 @@
+/** What the guard has learnt of a catalogue's names, per source. It asks nothing: `guard-names` fills it. */
+
+/** A function that a call by this name could mean. */
+export interface KnownFunction {
+  readonly schema: string;
+  /** Itself, or what an aggregate is made of. */
+  readonly isVolatile: boolean;
+  /** The system's own or an extension's: the reviewed lists speak of it. */
+  readonly isReviewed: boolean;
+  /** It takes one row, so that `row.name` calls it. */
+  readonly takesRow: boolean;
+  /** How many arguments a call of it can have. */
+  readonly minArgs: number;
+  readonly maxArgs: number;
+}
+
+/** A relation a name means. */
+export interface KnownRelation {
+  readonly schema: string;
+  readonly name: string;
+  /** The foreign data wrapper of a foreign table. */
+  readonly wrapper: string | undefined;
+  /** The query of a view that is neither the system's nor an extension's. */
+  readonly view: string | undefined;
+}
+
+/** What has been learnt, per source. */
+export interface NameMemory {
+  readonly functions: Map<string, readonly KnownFunction[]>;
+  readonly relations: Map<string, KnownRelation | undefined>;
+  readonly operators: Map<string, boolean>;
+  learntAt: number;
+}
+
+/** Nothing learnt yet. */
+export const createNameMemory = (): NameMemory => ({
+  functions: new Map(),
+  relations: new Map(),
+  operators: new Map(),
+  learntAt: performance.now(),
+});
