@@ -1,17 +1,17 @@
 /** Bundles the child command, next to the packages that the host room imports. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
 /** The built file, until disposed. */
 export async function buildChild(): Promise<AsyncDisposable & { readonly file: string }> {
-  const folder = await mkdtemp(here("../../mcp-core/node_modules/.host-child-"));
+  const modules = fileURLToPath(new URL("../../mcp-core/node_modules", import.meta.url));
+  await mkdir(modules, { recursive: true });
+  const folder = await mkdtemp(join(modules, ".host-child-"));
   await build({
     config: false,
-    entry: { child: here("./child.ts") },
+    entry: { child: fileURLToPath(new URL("./child.ts", import.meta.url)) },
     outDir: folder,
     format: "esm",
     target: "node20",
