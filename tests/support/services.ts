@@ -12,5 +12,5 @@ function url(variable: string): string {
 export const postgresUrl = (): string => url("TEST_POSTGRES_URL");
 /** An administrator's URL of the MariaDB (or MySQL) server under test. */
 export const mysqlUrl = (): string => url("TEST_MYSQL_URL");
-/** The Redis server under test. */
+/** The Redis server under test. @public */
 export const redisUrl = (): string => url("TEST_REDIS_URL");
