@@ -53,7 +53,7 @@ export async function openHttpChannel(
       if (isModern) exchange?.abort();
       return isModern && exchange !== undefined;
     },
-    setProtocolVersion(version) {
+    opened(version) {
       isModern = version >= "2026";
       transport.setProtocolVersion?.(version);
     },

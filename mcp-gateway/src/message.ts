@@ -77,6 +77,6 @@ export interface Channel extends AsyncDisposable {
   readonly closed: Promise<string>;
   /** Ends one request's own stream, where the transport has one; true if it did. */
   abandon?(id: MessageId): boolean;
-  /** Called once the protocol version is agreed. */
-  setProtocolVersion?(version: string): void;
+  /** Called once the handshake is over, with the protocol version agreed. */
+  opened?(version: string): void;
 }

@@ -111,8 +111,9 @@ function planDatabases({ id, kind, settings, sources }: DatabaseGroup, options: 
       await writeFile(path, file, { mode: 0o600 });
       const args = [...found.args, "--config", path];
       const channel = openStdioChannel({ command: found.command, args, environment }, { reaper, log });
-      void channel.closed.then(() => rm(folder, { recursive: true, force: true }));
-      return channel;
+      const forget = () => void rm(folder, { recursive: true, force: true }).catch(() => {}); // it holds no secret
+      void channel.closed.then(forget);
+      return Object.assign(channel, { opened: forget });
     },
   };
 }

@@ -93,7 +93,7 @@ export async function openUpstream(
   const caller: Caller = { id: "gateway", info: options.identity, capabilities: {} };
   const description = await shakeHands(wire, options, caller);
   wire.era = description.era;
-  channel.setProtocolVersion?.(description.era === "modern" ? modernVersion : legacyVersion);
+  channel.opened?.(description.era === "modern" ? modernVersion : legacyVersion);
   return {
     description,
     request: (method, params, request) => wire.request(method, params, request, description.era),
