@@ -24,7 +24,7 @@ import {
 } from "./call.js";
 import { createCursors } from "./cursors.js";
 import { withHints } from "./hints.js";
-import { toJsonText } from "./json-text.js";
+import { cutText, toJsonText } from "./json-text.js";
 import { cursorLimits } from "./limits.js";
 import { startProgress } from "./progress.js";
 import { createPrompts } from "./prompts.js";
@@ -150,9 +150,16 @@ function textsOf(given: unknown): { sql?: string; table?: string; source?: strin
   return Object.fromEntries(texts);
 }
 
-/** The report of an error; what was not foreseen is logged under an id that the client sees. */
+const reportedCharacters = 4_000;
+
+/** The report of an error, its texts bounded; what was not foreseen is logged under an id that the client sees. */
 function toReport(error: unknown, log: ServerLog): ErrorReport {
-  const report = toErrorReport(error);
+  const full = toErrorReport(error);
+  const report: ErrorReport = {
+    ...full,
+    message: cutText(full.message, reportedCharacters),
+    ...(full.hint === undefined ? {} : { hint: cutText(full.hint, reportedCharacters) }),
+  };
   if (report.code !== "internal") return report;
   const id = randomBytes(4).toString("hex");
   log.error("internal_error", { id, ...describeThrown(error) });
