@@ -85,6 +85,8 @@ async function mysqlTarget() {
     writes: [
       "REPLACE INTO conformance_parents VALUES (1, 'changed')",
       "RENAME TABLE conformance_rows TO conformance_new",
+      "SELECT * FROM conformance_rows INTO OUTFILE 'conformance_out'",
+      "SELECT 1 INTO @conformance",
       "CALL no_such_procedure()",
       "LOCK TABLES conformance_rows WRITE",
       "GRANT SELECT ON conformance_rows TO nobody",
