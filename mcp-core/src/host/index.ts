@@ -7,6 +7,7 @@ export { isLoopback } from "./door.js";
 export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "./errors.js";
 export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
 export type { Route, RouteContext } from "./http-server.js";
+export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";
 export { nearestNames } from "./nearest.js";

@@ -7,6 +7,7 @@ import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprot
 import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
 import { type JsonRoute, openHttpServer, type Route } from "./http-server.js";
+import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
 import { problem } from "./problem.js";
@@ -48,6 +49,8 @@ export interface ServeOptions {
   /** Rejects while the server cannot do its work; what `/readyz` asks. */
   readonly ready?: ((options: { readonly signal: AbortSignal }) => Promise<void>) | undefined;
   readonly routes?: readonly Route[] | undefined;
+  /** Told which resources a modern client listens to; needed only by a server that must fetch their updates itself. */
+  readonly onListen?: OnListen | undefined;
   readonly log: Log;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -85,7 +88,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 async function serveStdio(options: ServeOptions): Promise<Served> {
   const { factory, log, signal, stdin = process.stdin, stdout = process.stdout } = options;
   const audience = createAudience(log);
-  const connection = openStdio({ factory, audience, log, stdin, stdout });
+  const connection = openStdio({ factory, audience, log, stdin, stdout, onListen: options.onListen });
   const close = (): Promise<void> => Promise.resolve(connection[Symbol.asyncDispose]());
   onAbort(signal, close);
   const closed = connection.closed.then(() => {
@@ -138,7 +141,11 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
           method,
           path: "/mcp",
           isEndless: (_request, parsed) => method === "GET" || isSubscription(parsed),
-          handleJson: (request, parsed, context) => endpoint.handle(request, parsed, context.signal),
+          handleJson(request, parsed, context) {
+            const uris = listenedUris(parsed);
+            if (uris.length > 0) options.onListen?.(uris, context.signal);
+            return endpoint.handle(request, parsed, context.signal);
+          },
         }),
       ),
       {

@@ -6,6 +6,7 @@ import type { Readable, Writable } from "node:stream";
 import type { McpServerFactory, Server } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { type Audience, type Subscriptions, serverOf, watchSubscriptions } from "./audience.js";
+import { type OnListen, watchListens } from "./listens.js";
 import type { Log } from "./log.js";
 
 /** What the connection is made from. */
@@ -15,6 +16,7 @@ export interface StdioOptions {
   readonly log: Log;
   readonly stdin: Readable;
   readonly stdout: Writable;
+  readonly onListen?: OnListen | undefined;
 }
 
 /** The connection. */
@@ -24,7 +26,7 @@ export interface StdioConnection extends AsyncDisposable {
 }
 
 /** Serves stdin and stdout until either ends. */
-export function openStdio({ factory, audience, log, stdin, stdout }: StdioOptions): StdioConnection {
+export function openStdio({ factory, audience, log, stdin, stdout, onListen }: StdioOptions): StdioConnection {
   const wire = new StdioServerTransport(stdin, stdout);
   let subscribed: Subscriptions = new Set<string>();
   const handle = serveStdio(
@@ -41,10 +43,12 @@ export function openStdio({ factory, audience, log, stdin, stdout }: StdioOption
     { transport: wire, onerror: (error) => log.debug("protocol_error", { message: error.message }) },
   );
   subscribed = watchSubscriptions(wire);
+  const endListens = onListen === undefined ? undefined : watchListens(wire, onListen);
   const closed = new Promise<void>((resolve) => {
     const onclose = wire.onclose;
     wire.onclose = () => {
       onclose?.();
+      endListens?.();
       resolve();
     };
   });
