@@ -115,6 +115,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     },
     ready: gateway.ready,
     routes: gateway.routes,
+    onListen: gateway.onListen,
     log,
     signal: io.signal,
   });

@@ -2,7 +2,14 @@
  * The gateway as a value: its servers, their names, its face, its figures, made from a config and closed together. How
  * it is served and told what to do is for `serve` of the host room and for `command`.
  */
-import { createLog, type Environment, type Log, type Notifier, type Route } from "@database-interface/mcp-core/host";
+import {
+  createLog,
+  type Environment,
+  type Log,
+  type Notifier,
+  type OnListen,
+  type Route,
+} from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { type GatewayConfig, parseConfig } from "./config.js";
@@ -52,6 +59,8 @@ export interface Gateway extends AsyncDisposable {
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Tells these clients about changes, until the returned function is called. */
   addListener(notify: Notifier): () => void;
+  /** For the serving room: a modern client listens to these resources until the signal fires. */
+  readonly onListen: OnListen;
   report(): ServersReport;
 }
 
@@ -77,6 +86,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   const subscriptions = createSubscriptions();
   const listeners = new Set<Notifier>();
   const closing = new AbortController();
+  let listens = 0;
   let names: Names | undefined;
   let logLevel: string | undefined;
 
@@ -118,6 +128,13 @@ export function openGateway(options: GatewayOptions): Gateway {
       .catch(() => {}); // it logs as it likes
   }
 
+  async function subscribeFor(client: string, uri: string, signal: AbortSignal): Promise<void> {
+    await discovery.whenListed(signal);
+    const [member] = router.resource(uri);
+    if (member === undefined || member.plan.databases !== undefined) return; // the suite's own do not tell of updates
+    await subscriptions.subscribe(client, uri, member, signal);
+  }
+
   const report = (): ServersReport => describeServers(members, currentNames().problems);
   let disposal: Promise<void> | undefined;
   return {
@@ -143,6 +160,13 @@ export function openGateway(options: GatewayOptions): Gateway {
     addListener(notify) {
       listeners.add(notify);
       return () => listeners.delete(notify);
+    },
+    onListen(uris, signal) {
+      const client = `listen ${++listens}`;
+      signal.addEventListener("abort", () => subscriptions.forget(client), { once: true });
+      for (const uri of uris) {
+        subscribeFor(client, uri, signal).catch((error: unknown) => log.debug("not_subscribed", { error }));
+      }
     },
     report,
     [Symbol.asyncDispose]() {

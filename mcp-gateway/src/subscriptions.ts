@@ -10,6 +10,7 @@ import type { Caller, Upstream } from "./upstream.js";
 export interface Subscriptions {
   /** @throws what the server answers when it refuses */
   subscribe(client: string, uri: string, member: Member, signal: AbortSignal): Promise<void>;
+  /** Gives up one client's subscription. */
   unsubscribe(client: string, uri: string): void;
   /** A client has gone. */
   forget(client: string): void;

@@ -119,30 +119,29 @@ describe.each([
     expect(heard).toEqual(["hey"]);
   });
 
-  // a modern client names its resources in subscriptions/listen, which the serving room keeps to itself so far
-  test.runIf(clientEra === "legacy")(
-    "an update of a subscribed resource reaches the client, also after a restart, and holds the server awake",
-    async () => {
-      await using gateway = await startGateway((journal) => ({
-        mcpServers: { s: fixtureServer(`${serverEra}-server`, { env: { JOURNAL: journal }, idleTimeout: "100ms" }) },
-      }));
-      await using client = await gateway.connect(clientEra);
-      const updated: string[] = [];
-      client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
-        updated.push(params.uri);
-      });
-      const uri = `${serverEra}://notes/one`;
-      await client.subscribeResource({ uri });
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      expect(gateway.gateway.report().servers[0]).toMatchObject({ state: "running", starts: 1 });
-      await client.callTool({ name: "s__touch", arguments: {} });
-      await until(() => updated.length === 1);
-      await client.callTool({ name: "s__die", arguments: {} });
-      await client.callTool({ name: "s__touch", arguments: {} });
-      await until(() => updated.length === 2);
-      expect(updated).toEqual([uri, uri]);
-      await client.unsubscribeResource({ uri });
-      await until(() => gateway.gateway.report().servers[0]?.state === "asleep");
-    },
-  );
+  test("an update of a subscribed resource reaches the client, also after a restart, and holds the server awake", async () => {
+    await using gateway = await startGateway((journal) => ({
+      mcpServers: { s: fixtureServer(`${serverEra}-server`, { env: { JOURNAL: journal }, idleTimeout: "100ms" }) },
+    }));
+    await using client = await gateway.connect(clientEra);
+    const updated: string[] = [];
+    client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
+      updated.push(params.uri);
+    });
+    const uri = `${serverEra}://notes/one`;
+    const listening = clientEra === "modern" ? await client.listen({ resourceSubscriptions: [uri] }) : undefined;
+    if (listening === undefined) await client.subscribeResource({ uri });
+    else await until(() => gateway.gateway.report().servers[0]?.state === "running");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(gateway.gateway.report().servers[0]).toMatchObject({ state: "running", starts: 1 });
+    await client.callTool({ name: "s__touch", arguments: {} });
+    await until(() => updated.length === 1);
+    await client.callTool({ name: "s__die", arguments: {} });
+    await client.callTool({ name: "s__touch", arguments: {} });
+    await until(() => updated.length === 2);
+    expect(updated).toEqual([uri, uri]);
+    if (listening === undefined) await client.unsubscribeResource({ uri });
+    else await listening.close();
+    await until(() => gateway.gateway.report().servers[0]?.state === "asleep");
+  });
 });
