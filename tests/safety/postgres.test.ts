@@ -64,6 +64,8 @@ beforeAll(async () => {
   placeholders.set("{LISTENER}", `127.0.0.1:${port}`);
   placeholders.set("{PORT}", new URL(database.url).port || "5432");
   await database.run(fill(await readFile(join(corpus, "fixture.pg.sql"), "utf8")));
+  // Servers that ask for passwords, as private ones do, take no role without.
+  await database.run("ALTER ROLE safety_user PASSWORD 'safety'");
   admin = postgres(database.url, { max: 1, onnotice: () => {} });
   victim = postgres(database.url, { max: 1, connection: { application_name: "safety_victim" }, onnotice: () => {} });
   victim`SELECT pg_sleep(600)`.catch(() => {});
@@ -115,7 +117,7 @@ const sessionSql = `SELECT session_user, current_user, current_setting('search_p
   (SELECT count(*) FROM pg_prepared_statements WHERE name <> ''), (SELECT count(*) FROM pg_class WHERE relpersistence = 't')`;
 
 const openAs = (role: string): Database => {
-  const url = role === "postgres" ? database.url : database.url.replace(/\/\/[^@]*@/, `//${role}@`);
+  const url = role === "postgres" ? database.url : database.url.replace(/\/\/[^@]*@/, `//${role}:safety@`);
   return postgresKind.open(postgresKind.parseSource(url, {}), {
     poolSize: 1,
     connectTimeoutMs: 5_000,
