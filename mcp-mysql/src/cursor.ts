@@ -11,7 +11,7 @@ import { type Approved, approve } from "./guard.js";
 import { cancelled } from "./pool.js";
 import type { Flow, Row } from "./session.js";
 import type { Source } from "./source.js";
-import { begin, clean, timedOut } from "./transaction.js";
+import { begin, clean, timedOut, timeoutErrnos } from "./transaction.js";
 import { toColumn } from "./values.js";
 
 /** How long the server keeps the result for us; any shelf of cursors lets go earlier. */
@@ -145,7 +145,8 @@ function createResult(connected: Connected, { sql }: Approved, { timeoutMs, ...o
       flow?.pause();
     }
     if (stop !== undefined) throw stop;
-    if (failure !== undefined && !isEnough()) throw errnoOf(failure) === 1969 ? timedOut(holdMs, 1969) : failure;
+    if (failure === undefined || isEnough()) return;
+    throw timeoutErrnos.includes(errnoOf(failure)) ? timedOut(holdMs, errnoOf(failure)) : failure;
   }
 
   return {

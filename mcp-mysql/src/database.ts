@@ -15,7 +15,7 @@ import type { Source } from "./source.js";
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
   const { poolSize: size, connectTimeoutMs: waitMs, log, schemas } = options;
   const pool = createPool({ size, waitMs, connect: createConnector(config, options), log });
-  const source: Source = { pool, checkNames: createNameCheck(pool) };
+  const source: Source = { pool, checkNames: createNameCheck(pool), database: config.database };
   return {
     catalog: createCatalog(source, schemas),
     check: check.bind(undefined, source),

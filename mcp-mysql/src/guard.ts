@@ -1,6 +1,7 @@
 /** Decides whether a statement may run at all, before it is sent: one statement, understood, its parameters in place. */
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
+import { secretTables } from "./guard-lists.js";
 import { inspectStatement, isQuery, verbOf } from "./guard-walk.js";
 import { tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
@@ -35,6 +36,10 @@ export async function approve(source: Source, { sql, params }: Statement, option
     });
   }
   const inspection = inspectStatement(tokens);
+  // There the tables of accounts need no qualifier.
+  if (source.database.toLowerCase() === "mysql" && [...inspection.names].some((name) => secretTables.has(name))) {
+    throw new CodedError("not_allowed", "Tables with the secrets of accounts may not be read.");
+  }
   const markers = tokens.filter(({ kind }) => kind === "parameter");
   if (markers.length !== params.length) throw wrongCount(markers.length, params.length);
   await source.checkNames(inspection, options);

@@ -143,10 +143,11 @@ function* operationFindings(node: PlanNode, name: string): Generator<string> {
 const joinWithoutIndex = (table: string): string =>
   `The join reads ${table} without an index for its condition; one on the joined columns would help.`;
 
-const isFarOff = (expected: number, actual: number): boolean =>
-  Math.max(expected, actual) >= 1_000 && Math.max(expected, 1) / Math.max(actual, 1) > wrongBy
-    ? true
-    : Math.max(actual, 1) / Math.max(expected, 1) > wrongBy && actual >= 1_000;
+/** An estimate matters once many rows are in play, on either side. */
+function isFarOff(expected: number, actual: number): boolean {
+  const [less, more] = [Math.min(expected, actual), Math.max(expected, actual)];
+  return more >= 1_000 && more / Math.max(less, 1) > wrongBy;
+}
 
 const estimateOf = (node: PlanNode): number | undefined => count(node.rows) ?? count(node.rows_examined_per_scan);
 const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);

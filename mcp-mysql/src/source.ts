@@ -6,4 +6,6 @@ import type { Pool } from "./pool.js";
 export interface Source {
   readonly pool: Pool;
   readonly checkNames: NameCheck;
+  /** The current database of its sessions. */
+  readonly database: string;
 }

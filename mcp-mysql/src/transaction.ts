@@ -26,8 +26,8 @@ export interface Work {
 const drainMs = 20;
 /** Grace for the server's own timeout before we act, and for its answer to a KILL. */
 const graceMs = 1_000;
-/** Errors of a statement stopped by the server's own clock: MariaDB's, MySQL's. */
-const timeoutErrnos: readonly (number | undefined)[] = [1969, 3024];
+/** Errors of a statement stopped by the server's own clock: MariaDB's, and MySQL's (manual B.3.1; not run). */
+export const timeoutErrnos: readonly (number | undefined)[] = [1969, 3024];
 /** The error of a statement stopped by KILL QUERY. */
 const interrupted = 1317;
 

@@ -118,6 +118,12 @@ describe("what only looks harmless is refused before it is sent", () => {
   });
 });
 
+test("accounts are out of reach where their tables need no qualifier", async () => {
+  await using own = openSource(database.url.replace(database.name, "mysql"));
+  expect(await failureOf(answerOf(own, "SELECT * FROM user"))).toMatchObject({ code: "not_allowed" });
+  expect((await answerOf(own, "SELECT COUNT(*) FROM help_topic")).rows).toHaveLength(1);
+});
+
 test("whatever random SQL the guard passes leaves everything as it was", async () => {
   const pieces = [
     ..."SELECT FROM t canary v id ( ) , ; ' \" ` * 1 1.e = := @a UPDATE SET DELETE INSERT INTO VALUES WITH AS UNION".split(
