@@ -76,7 +76,7 @@ export async function startGateway(
     async [Symbol.asyncDispose]() {
       await served[Symbol.asyncDispose]();
       await gateway[Symbol.asyncDispose]();
-      if (options.cacheFolder === undefined) await folder[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
