@@ -1,5 +1,5 @@
 /** `db-agent` as a command: every output, every exit code, and errors that say what to write. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
@@ -106,8 +106,12 @@ describe("query", () => {
   });
 
   test("a reader that has had enough is no failure", async () => {
-    const { code, stderr } = await runAgent([], { nodeArgs: ["-e", closedPipeScript(database.url)] });
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    using temporary = temporaryFolder();
+    const { code, stderr } = await runAgent([], {
+      nodeArgs: ["-e", closedPipeScript(database.url)],
+      environment: { TMPDIR: temporary.path },
+    });
+    expect({ code, stderr, left: readdirSync(temporary.path) }).toEqual({ code: 0, stderr: "", left: [] });
   });
 });
 

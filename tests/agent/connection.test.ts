@@ -89,6 +89,16 @@ describe("a gateway started for us", () => {
     for (const pid of [gateway, ...servers]) await eventually(() => !isAlive(pid), `process ${pid} to end`);
   });
 
+  test("that is still starting does not hold up a cancelled call", async () => {
+    await using agent = open();
+    const controller = new AbortController();
+    const first = agent.query("SELECT 1", { signal: controller.signal });
+    controller.abort();
+    await expect(first).rejects.toMatchObject({ code: "cancelled" });
+    await expect(agent.query("SELECT 1", { signal: controller.signal })).rejects.toMatchObject({ code: "cancelled" });
+    expect(await one(agent)).toEqual([[1]]);
+  });
+
   test("that cannot start says why", async () => {
     await using agent = createAgent({ gateway: { config: "/nowhere/gateway.json" } });
     await expect(one(agent)).rejects.toMatchObject({

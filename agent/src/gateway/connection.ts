@@ -122,8 +122,7 @@ export function createConnection(spec: GatewaySpec, version: string): GatewayCon
       return content.map((block) => (block.type === "text" ? block.text : "")).join("\n");
     },
     async callTool(tool, args, options = {}) {
-      const given = await connection.fitArguments(tool, args);
-      options.signal?.throwIfAborted();
+      const given = await untilAborted(connection.fitArguments(tool, args), options.signal);
       const result = await withClient(
         (client) =>
           client.callTool({ name: tool, arguments: given }, undefined, {
@@ -143,6 +142,22 @@ export function createConnection(spec: GatewaySpec, version: string): GatewayCon
     },
   };
   return connection;
+}
+
+/** Stops waiting for a connection that is being made; it goes on being made, for the next call. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  let stop: () => void = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new AgentError("cancelled", "Cancelled before anything ran."));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /** The names a tool's `source` argument lists; undefined where there is no choice. */

@@ -2,6 +2,7 @@
  * Starts a gateway of our own over stdio. Its configuration file names environment variables only; the URLs themselves
  * travel in the child's environment, so that no secret is ever in argv or on disk. Knows nothing of tools or SQL.
  */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +42,8 @@ export async function launchGateway(spec: LaunchSpec, version: string): Promise<
     return withoutFile({ command, args: [...args, "--stdio", "--config", spec.config], environment: process.env });
   }
   const folder = await mkdtemp(join(tmpdir(), "db-agent-")); // made with mode 0700
+  const removeAtExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", removeAtExit); // a second Ctrl-C, or a reader that has had enough, ends us without a dispose
   const file = join(folder, "gateway.json");
   const names = Object.keys(spec.databases);
   const variable = (index: number): string => `DB_AGENT_DATABASE_${index + 1}`;
@@ -54,6 +57,7 @@ export async function launchGateway(spec: LaunchSpec, version: string): Promise<
       environment: { ...process.env, ...urls },
     }),
     async [Symbol.asyncDispose]() {
+      process.off("exit", removeAtExit);
       await rm(folder, { recursive: true, force: true });
     },
   };

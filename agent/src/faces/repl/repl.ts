@@ -126,7 +126,10 @@ async function interact(session: Session, wanted: string | undefined, agent: () 
       prompt();
     }
   });
-  const stop = (): void => readline.close();
+  const stop = (): void => {
+    running?.abort();
+    readline.close();
+  };
   process.once("SIGTERM", stop);
 
   session.write(`${out("bold", "db-agent")}: SQL ends with ; and \\? lists the commands.`);
