@@ -36,10 +36,11 @@ export async function openCursor(source: Source, statement: Statement, options: 
   /** Stops what still runs, drains it, and gives the session back clean. */
   async function end(): Promise<void> {
     const wasRunning = !result.isOver;
-    const stopping = wasRunning ? cancelStatement(connected, () => !result.isOver) : Promise.resolve();
+    // While the rows are held back the server waits to write; letting them flood in first would delay the KILL.
+    if (wasRunning) await cancelStatement(connected, () => !result.isOver);
     const cut = setTimeout(() => session.destroy(new Error("the statement did not stop")), endMs).unref();
     result.discard();
-    await Promise.allSettled([stopping, result.finished]);
+    await result.finished;
     clearTimeout(cut);
     connected.limits = ownLimits;
     const cleaned = clean(connected, [session.send({ sql: "ROLLBACK" })], Promise.resolve(wasRunning));
