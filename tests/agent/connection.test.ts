@@ -1,7 +1,7 @@
 /** The one connection: made lazily, made again after a crash, gone without a trace; and the tools on it outlive a crash. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createConnection } from "../../agent/src/gateway/connection.js";
@@ -14,10 +14,14 @@ import { executable, startHttpServer } from "../support/processes.js";
 import { childrenOf, eventually, slowStatement, temporaryFolder } from "./support.js";
 
 let database: TestDatabase;
+const temporary = temporaryFolder();
 beforeAll(async () => {
+  process.env.TMPDIR = temporary.path;
   database = await createPostgresDatabase();
 });
 afterAll(async () => {
+  await eventually(() => readdirSync(temporary.path).length === 0, "every temporary file to be gone, crashes included");
+  temporary[Symbol.dispose]();
   await database?.[Symbol.asyncDispose]();
 });
 
@@ -80,7 +84,11 @@ describe("a gateway started for us", () => {
   });
 
   test("ends when the agent's own process is killed", async () => {
-    const child = spawn(process.execPath, [executable("agent"), database.url], { stdio: ["pipe", "pipe", "inherit"] });
+    using own = temporaryFolder(); // who is killed outright leaves its folder, with names of variables in it
+    const child = spawn(process.execPath, [executable("agent"), database.url], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, TMPDIR: own.path },
+    });
     child.stdin.write("SELECT 1 AS one;\n");
     await once(child.stdout, "data");
     const gateway = gatewayBelow(child.pid ?? 0);

@@ -29,7 +29,7 @@ export async function openClient(
   const client = new Client({ name: "db-agent", version });
   client.onclose = listeners.onClosed;
   client.setNotificationHandler(ToolListChangedNotificationSchema, listeners.onToolsChanged);
-  return "url" in spec ? overHttp(client, spec) : overPipes(client, spec, version);
+  return "url" in spec ? overHttp(client, spec) : overPipes(client, spec, version, listeners);
 }
 
 async function overHttp(client: Client, { url, token }: { url: string; token?: string }): Promise<OpenedClient> {
@@ -51,9 +51,18 @@ async function overHttp(client: Client, { url, token }: { url: string; token?: s
   };
 }
 
-async function overPipes(client: Client, spec: LaunchSpec, version: string): Promise<OpenedClient> {
+async function overPipes(
+  client: Client,
+  spec: LaunchSpec,
+  version: string,
+  listeners: ClientListeners,
+): Promise<OpenedClient> {
   const launched = await launchGateway(spec, version);
   const { transport } = launched;
+  client.onclose = () => {
+    void launched[Symbol.asyncDispose](); // also after a crash, which nobody disposes
+    listeners.onClosed();
+  };
   try {
     await client.connect(transport, { timeout: connectTimeoutMs });
   } catch (error) {
