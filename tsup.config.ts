@@ -20,7 +20,7 @@ function bundle(folder: string, entry: string[]): Options {
 const packages = [
   bundle("mcp-core", ["host/index", "sql/index", "sample/index", "testing/index"]),
   bundle("mcp-postgres", ["index", "bin", "instance", "instance-binaries"]),
-  bundle("mcp-mysql", ["index", "bin", "instance", "instance-binaries"]),
+  bundle("mcp-mysql", ["index", "bin", "instance", "instance-binaries", "watchdog-process"]),
   bundle("mcp-gateway", ["index", "bin"]),
   bundle("agent", ["index", "bin"]),
 ];

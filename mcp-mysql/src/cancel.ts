@@ -1,5 +1,6 @@
 /** Stops what one of our sessions is doing, from a second connection, after making sure that it is still ours. */
 import type { Connected } from "./connect.js";
+import type { Session } from "./session.js";
 
 const cancelTimeoutMs = 2_000;
 
@@ -17,11 +18,7 @@ export async function cancelStatement(
     const second = await reach(AbortSignal.timeout(cancelTimeoutMs));
     const give = setTimeout(() => second.destroy(new Error("cancel timed out")), cancelTimeoutMs);
     try {
-      const sql = `SELECT CONCAT(@@hostname, ':', @@port, ' ', host) FROM information_schema.processlist WHERE id = ${session.threadId}`;
-      const [row] = await second.rows(sql);
-      if (row === undefined || !isStillOurs()) return;
-      if (row[0] !== origin) throw new Error("another server's session");
-      await second.rows(`KILL QUERY ${session.threadId}`);
+      await kill(second, { threadId: session.threadId, origin }, "QUERY", isStillOurs);
     } finally {
       clearTimeout(give);
       // Its good-bye is nothing to wait for.
@@ -30,4 +27,24 @@ export async function cancelStatement(
   } catch {
     if (isStillOurs()) session.destroy(new Error("the statement could not be stopped"));
   }
+}
+
+/** What to kill, and what the server must show of it. */
+export interface Target {
+  readonly threadId: number;
+  readonly origin: string;
+}
+
+/** Kills a session, or only what it is doing, over another one. @throws when the server knows it as somebody else's */
+export async function kill(
+  over: Session,
+  { threadId, origin }: Target,
+  what: "QUERY" | "CONNECTION",
+  isStillOurs = () => true,
+): Promise<void> {
+  const sql = `SELECT CONCAT(@@hostname, ':', @@port, ' ', host) FROM information_schema.processlist WHERE id = ${threadId}`;
+  const [row] = await over.rows(sql);
+  if (row === undefined || !isStillOurs()) return;
+  if (row[0] !== origin) throw new Error("another server's session");
+  await over.rows(`KILL ${what} ${threadId}`);
 }

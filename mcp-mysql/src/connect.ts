@@ -30,6 +30,18 @@ export interface Connected {
   setUp(limits: SessionLimits): readonly string[];
   /** Opens a second, bare connection to the same server. */
   reach(signal: AbortSignal): Promise<Session>;
+  /** How the same server is reached from another process: a secret, for the watchdog's pipe alone. */
+  address(): Address;
+}
+
+/** Everything a bare connection to one server is made from. */
+export interface Address {
+  readonly endpoint: Endpoint;
+  readonly isTls: boolean;
+  readonly tls: TlsConfig;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
 }
 
 /** What a session starts with, and catalogue queries run under. */
@@ -48,10 +60,10 @@ const lockTimeoutS = 5;
 export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
   const timeoutMs = config.connectTimeoutMs ?? options.connectTimeoutMs;
 
-  async function openTo(endpoint: Endpoint, isTls: boolean, signal: AbortSignal): Promise<Session> {
+  async function addressOf(endpoint: Endpoint, isTls: boolean): Promise<Address> {
     const password = options.password === undefined ? (config.password?.() ?? "") : await options.password();
-    const tls = isTls ? await tlsOptions(config.tls, endpoint) : undefined;
-    return await openSession({ ...config, endpoint, password, tls, signal });
+    const { tls, user, database } = config;
+    return { endpoint, isTls, tls, user, password, database };
   }
 
   async function connectTo(endpoint: Endpoint, outer: AbortSignal): Promise<Connected> {
@@ -59,9 +71,10 @@ export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
     const signal = AbortSignal.any([outer, deadline]);
     for (const isTls of protectionsOf(config.tls, endpoint)) {
       try {
-        const session = await openTo(endpoint, isTls, signal);
-        const reach = (reachSignal: AbortSignal) => openTo(endpoint, isTls, reachSignal);
-        return await settle(session, { isTls, reach, database: config.database });
+        const address = await addressOf(endpoint, isTls);
+        const session = await openBare(address, signal);
+        const reach = async (reachSignal: AbortSignal) => openBare(await addressOf(endpoint, isTls), reachSignal);
+        return await settle(session, { isTls, reach, address: () => address }, config.database);
       } catch (thrown) {
         if (deadline.aborted && !outer.aborted) throw connectTimeout(timeoutMs);
         const mayBePlain = config.tls.mode === "PREFERRED" && driverCodeOf(thrown) === "ER_SERVER_SSL_DISABLED";
@@ -86,10 +99,16 @@ export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
   };
 }
 
+/** A connection on which nothing is set yet. @throws the driver's error, untranslated; CodedError `tls_failed` */
+export async function openBare({ endpoint, isTls, tls, ...login }: Address, signal: AbortSignal): Promise<Session> {
+  return await openSession({ ...login, endpoint, tls: isTls ? await tlsOptions(tls, endpoint) : undefined, signal });
+}
+
 /** Makes a fresh session safe. Nothing of a caller runs before this has succeeded. */
 async function settle(
   session: Session,
-  { isTls, reach, database }: Pick<Connected, "isTls" | "reach"> & { readonly database: string },
+  ways: Pick<Connected, "isTls" | "reach" | "address">,
+  database: string,
 ): Promise<Connected> {
   try {
     const [row] = await session.rows(
@@ -100,7 +119,7 @@ async function settle(
     const limits = ownLimits;
     const setUp = (wanted: SessionLimits) => setUpStatements(session, database, sqlMode ?? "", version ?? "", wanted);
     await Promise.all(setUp(limits).map((sql) => session.send({ sql })));
-    return { session, origin: origin ?? "", isTls, reach, setUp, limits };
+    return { session, origin: origin ?? "", ...ways, setUp, limits };
   } catch (thrown) {
     session.destroy(thrown instanceof Error ? thrown : new Error("set-up"));
     throw thrown;

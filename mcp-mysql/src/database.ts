@@ -10,11 +10,12 @@ import { createNameCheck } from "./guard-names.js";
 import { createPool } from "./pool.js";
 import { read } from "./read.js";
 import type { Source } from "./source.js";
+import { watchOver } from "./watchdog.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
   const { poolSize: size, connectTimeoutMs: waitMs, log, schemas } = options;
-  const pool = createPool({ size, waitMs, connect: createConnector(config, options), log });
+  const pool = watchOver(createPool({ size, waitMs, connect: createConnector(config, options), log }));
   const source: Source = { pool, checkNames: createNameCheck(pool), database: config.database };
   return {
     catalog: createCatalog(source, schemas),
