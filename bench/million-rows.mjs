@@ -82,7 +82,9 @@ for (const engine of engines) {
     if (result.isError || block?.type !== "text") throw new Error(JSON.stringify(result.content));
     return { ms, bytes: Buffer.byteLength(block.text), reply: JSON.parse(block.text) };
   };
+  /** @type {number[]} */
   const plain = [];
+  /** @type {number[]} */
   const limited = [];
   let bytes = 0;
   // A B B A: neither is always the one that pays for the other's garbage.
