@@ -116,6 +116,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     ready: gateway.ready,
     routes: gateway.routes,
     onListen: gateway.onListen,
+    onPlainCall: gateway.onPlainCall,
     log,
     signal: io.signal,
   });

@@ -1,7 +1,7 @@
 /** The gateway's own errors: each code in one place, with what happened and what to do. */
 import { CodedError, nearestNames, toErrorReport } from "@database-interface/mcp-core/host";
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
-import type { Fields } from "./message.js";
+import { AnsweredError, type ErrorBody, type Fields } from "./message.js";
 
 export function sourceUnknown(given: string, known: readonly string[]): CodedError {
   const near = nearestNames(given, known);
@@ -37,6 +37,13 @@ export function callLost(server: string, reason: string, isReading: boolean): Co
           hint: "Check what has happened before calling it again.",
         },
       );
+}
+
+/** Any error as the body of a JSON-RPC error. */
+export function toErrorBody(error: unknown): ErrorBody {
+  const { code, message, data } =
+    error instanceof AnsweredError || error instanceof ProtocolError ? error : toProtocolError(error);
+  return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
 const shorten = (names: readonly string[]): string => names.slice(0, 20).join(", ") + (names.length > 20 ? ", …" : "");

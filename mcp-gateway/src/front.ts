@@ -4,7 +4,7 @@
  * `relay`.
  */
 import { randomBytes } from "node:crypto";
-import { CodedError, type Log } from "@database-interface/mcp-core/host";
+import { CodedError, type Log, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
   ProtocolError,
@@ -12,15 +12,19 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import { type ClientRequest, type Front, ofPlainCall, toClientRequest } from "./client-request.js";
 import type { Conversations } from "./conversation.js";
-import { notFound, toErrorResult, toProtocolError } from "./errors.js";
+import { notFound, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import type { Meter } from "./meter.js";
 import type { Names } from "./naming.js";
-import { type Front, relay } from "./relay.js";
+import { relay } from "./relay.js";
 import { argumentsOf, type Router } from "./routing.js";
 import type { Subscriptions } from "./subscriptions.js";
+import { metaKeys } from "./upstream.js";
+
+const title = "Database Interface gateway";
 
 /** What the face shows and where it sends requests. */
 export interface FrontOptions {
@@ -40,8 +44,6 @@ export interface FrontOptions {
   onLogLevel(level: string): void;
 }
 
-type Context = ServerContext;
-
 /** Makes the SDK's server for a connection or request. */
 export function createFront(options: FrontOptions): (context: McpRequestContext) => Promise<Server> {
   const hasOthers = options.members.some(({ plan }) => plan.databases === undefined);
@@ -58,7 +60,7 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
       era === "legacy" || requestInfo === undefined || requestInfo.headers.get("mcp-method") === "server/discover";
     if (isHello) await options.whenListed(AbortSignal.timeout(60_000));
     const server = new Server(
-      { ...options.identity, title: "Database Interface gateway" },
+      { ...options.identity, title },
       { capabilities, instructions: options.instructions(), jsonSchemaValidator: noValidator },
     );
     const front: Front = { id: randomBytes(8).toString("hex"), era, server, logLevel: undefined };
@@ -73,20 +75,50 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
     }
     // no handler by method: the SDK would parse and rebuild what must pass untouched
     server.fallbackRequestHandler = (request, context) =>
-      answer(request.method, isFields(request.params) ? request.params : {}, front, context as Context, options);
+      answerSdk(request.method, isFields(request.params) ? request.params : {}, front, context, options);
     return server;
   };
 }
 
-async function answer(method: string, params: Fields, front: Front, context: Context, options: FrontOptions) {
-  const { meter } = options;
+async function answerSdk(method: string, params: Fields, front: Front, context: ServerContext, options: FrontOptions) {
+  const request = toClientRequest(front, context, params);
+  if (method === "resources/subscribe" || method === "resources/unsubscribe")
+    return {
+      ...(await answer(method, request, options, () => changeSubscription(method, params, front.id, request, options))),
+    };
+  return { ...(await answer(method, request, options, () => handle(method, params, request, options))) };
+}
+
+/** Plain calls of tools that are known: answered here as the SDK's server would have. */
+export function createPlainCalls(options: FrontOptions): PlainCallHandler {
+  const serverInfo = { ...options.identity, title };
+  return (call, signal) => {
+    if (!options.names().tools.has(call.params.name)) return undefined;
+    const request = ofPlainCall(call, signal);
+    return answer("tools/call", request, options, () => callTool(call.params, request, options)).then(
+      (result) => ({
+        result: { resultType: "complete", ...result, _meta: { ...metaOf(result), [metaKeys.serverInfo]: serverInfo } },
+      }),
+      (error: unknown) => ({ error: toErrorBody(error) }),
+    );
+  };
+}
+
+const metaOf = ({ _meta }: Fields): Fields => (isFields(_meta) ? _meta : {});
+
+async function answer(
+  method: string,
+  request: ClientRequest,
+  { meter, log }: FrontOptions,
+  handleIt: () => Promise<Fields> | Fields,
+): Promise<Fields> {
   const call = meter.begin(method);
   try {
-    const result = await handle(method, params, front, context, options);
+    const result = await handleIt();
     call.end(result.isError === true ? "tool_error" : "ok");
-    return { ...result };
+    return result;
   } catch (error) {
-    const { signal } = context.mcpReq;
+    const { signal, trace } = request;
     call.end(
       signal.aborted
         ? "cancelled"
@@ -97,9 +129,10 @@ async function answer(method: string, params: Fields, front: Front, context: Con
             : "internal",
     );
     if (error instanceof AnsweredError || error instanceof ProtocolError) throw error;
-    if (!(error instanceof CodedError) && !signal.aborted) options.log.error("internal_error", { method, error });
+    if (!(error instanceof CodedError) && !signal.aborted)
+      log.error("internal_error", { method, trace: trace.id, error });
     if (method === "tools/call" && !(error instanceof CodedError && error.code === "not_found"))
-      return { ...toErrorResult(error) };
+      return toErrorResult(error);
     throw toProtocolError(error);
   }
 }
@@ -107,28 +140,24 @@ async function answer(method: string, params: Fields, front: Front, context: Con
 function handle(
   method: string,
   params: Fields,
-  front: Front,
-  context: Context,
+  request: ClientRequest,
   options: FrontOptions,
 ): Promise<Fields> | Fields {
   switch (method) {
     case "tools/list":
     case "prompts/list":
     case "resources/templates/list":
-      return list(method, params, context, options);
+      return list(method, params, request, options);
     case "resources/list":
-      return listResources(params, context, options);
+      return listResources(params, request, options);
     case "tools/call":
-      return callTool(params, front, context, options);
+      return callTool(params, request, options);
     case "prompts/get":
-      return getPrompt(params, front, context, options);
+      return getPrompt(params, request, options);
     case "resources/read":
-      return readResource(params, front, context, options);
-    case "resources/subscribe":
-    case "resources/unsubscribe":
-      return changeSubscription(method, params, front, context, options);
+      return readResource(params, request, options);
     case "completion/complete":
-      return complete(params, front, context, options);
+      return complete(params, request, options);
     default:
       throw new ProtocolError(ProtocolErrorCode.MethodNotFound, "Method not found");
   }
@@ -145,22 +174,22 @@ function text(params: Fields, key: string): string {
   throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params: \`${key}\` must be text.`);
 }
 
-async function list(method: string, params: Fields, { mcpReq }: Context, options: FrontOptions): Promise<Fields> {
+async function list(method: string, params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
   assertFirstPage(params);
-  await options.whenListed(mcpReq.signal);
+  await options.whenListed(signal);
   const names = options.names();
   if (method === "tools/list") return { tools: names.listedTools };
   return method === "prompts/list" ? { prompts: names.listedPrompts } : { resourceTemplates: names.listedTemplates };
 }
 
 /** Every server's own resources, in the config's order; one that is slow or broken leaves its last ones. */
-async function listResources(params: Fields, { mcpReq }: Context, options: FrontOptions): Promise<Fields> {
+async function listResources(params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
   assertFirstPage(params);
-  await options.whenListed(mcpReq.signal);
+  await options.whenListed(signal);
   const lists = await Promise.all(
     options.members.map(async (member) => {
       try {
-        return await member.resources(AbortSignal.any([mcpReq.signal, AbortSignal.timeout(options.listMs)]));
+        return await member.resources(AbortSignal.any([signal, AbortSignal.timeout(options.listMs)]));
       } catch (error) {
         options.log.debug("resources_not_listed", { server: member.plan.id, error });
         return member.listing?.resources ?? [];
@@ -170,40 +199,39 @@ async function listResources(params: Fields, { mcpReq }: Context, options: Front
   return { resources: lists.flat() };
 }
 
-async function callTool(params: Fields, front: Front, context: Context, options: FrontOptions): Promise<Fields> {
+async function callTool(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
   const name = text(params, "name");
   if (params.arguments !== undefined && !isFields(params.arguments)) {
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, "Invalid params: `arguments` must be an object.");
   }
-  if (!options.names().tools.has(name)) await options.whenListed(context.mcpReq.signal);
+  if (!options.names().tools.has(name)) await options.whenListed(request.signal);
   const route = options.router.tool(options.names(), name, argumentsOf(params));
   const { annotations } = route.entry;
   return send(
     route.member,
     "tools/call",
     { ...params, name: route.name },
-    front,
-    context,
+    request,
     options,
     isFields(annotations) && annotations.readOnlyHint === true,
   );
 }
 
-async function getPrompt(params: Fields, front: Front, context: Context, options: FrontOptions): Promise<Fields> {
+async function getPrompt(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
   const name = text(params, "name");
-  if (!options.names().prompts.has(name)) await options.whenListed(context.mcpReq.signal);
+  if (!options.names().prompts.has(name)) await options.whenListed(request.signal);
   const route = options.router.prompt(options.names(), name, argumentsOf(params));
-  return send(route.member, "prompts/get", { ...params, name: route.name }, front, context, options);
+  return send(route.member, "prompts/get", { ...params, name: route.name }, request, options);
 }
 
 /** The likeliest server first; the next one only where a server says that it does not know the resource. */
-async function readResource(params: Fields, front: Front, context: Context, options: FrontOptions): Promise<Fields> {
+async function readResource(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
   const uri = text(params, "uri");
-  await options.whenListed(context.mcpReq.signal);
+  await options.whenListed(request.signal);
   let refusal: unknown;
   for (const member of options.router.resource(uri)) {
     try {
-      return await send(member, "resources/read", params, front, context, options);
+      return await send(member, "resources/read", params, request, options);
     } catch (error) {
       if (!(error instanceof AnsweredError)) throw error;
       refusal ??= error;
@@ -215,27 +243,27 @@ async function readResource(params: Fields, front: Front, context: Context, opti
 async function changeSubscription(
   method: string,
   params: Fields,
-  front: Front,
-  { mcpReq }: Context,
+  client: string,
+  { signal }: ClientRequest,
   { router, subscriptions, whenListed }: FrontOptions,
 ): Promise<Fields> {
   const uri = text(params, "uri");
   if (method === "resources/unsubscribe") {
-    subscriptions.unsubscribe(front.id, uri);
+    subscriptions.unsubscribe(client, uri);
     return {};
   }
-  await whenListed(mcpReq.signal);
+  await whenListed(signal);
   const [member] = router.resource(uri);
   if (member === undefined) throw notFound("resource", uri, []);
-  await subscriptions.subscribe(front.id, uri, member, mcpReq.signal);
+  await subscriptions.subscribe(client, uri, member, signal);
   return {};
 }
 
-async function complete(params: Fields, front: Front, context: Context, options: FrontOptions): Promise<Fields> {
+async function complete(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
   const { ref, argument } = params;
   if (!isFields(ref) || !isFields(argument))
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, "Invalid params: `ref` and `argument` must be objects.");
-  await options.whenListed(context.mcpReq.signal);
+  await options.whenListed(request.signal);
   const argumentName = text(argument, "name");
   const known = isFields(params.context) && isFields(params.context.arguments) ? params.context.arguments : {};
   if (ref.type === "ref/prompt") {
@@ -251,15 +279,13 @@ async function complete(params: Fields, front: Front, context: Context, options:
       route.member,
       "completion/complete",
       { ...params, ref: { ...ref, name: route.name } },
-      front,
-      context,
+      request,
       options,
     );
   }
   const members = options.router.template(text(ref, "uri"), argumentName, known);
   const [only] = members;
-  if (only !== undefined && members.length === 1)
-    return send(only, "completion/complete", params, front, context, options);
+  if (only !== undefined && members.length === 1) return send(only, "completion/complete", params, request, options);
   return completion(members.length === 0 ? [] : startingWith(text(argument, "value"), options.router.sources));
 }
 
@@ -274,8 +300,7 @@ function send(
   member: Member,
   method: string,
   params: Fields,
-  front: Front,
-  context: Context,
+  request: ClientRequest,
   { conversations, meter }: FrontOptions,
   isReading = method !== "tools/call",
 ): Promise<Fields> {
@@ -283,8 +308,7 @@ function send(
     member,
     method,
     params,
-    front,
-    context,
+    request,
     conversations,
     isReading,
     onServed: () => meter.serve(member.plan.id, method),

@@ -8,13 +8,14 @@ import {
   type Log,
   type Notifier,
   type OnListen,
+  type PlainCallHandler,
   type Route,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { type GatewayConfig, parseConfig } from "./config.js";
 import { createConversations } from "./conversation.js";
-import { createFront } from "./front.js";
+import { createFront, createPlainCalls, type FrontOptions } from "./front.js";
 import { type Change, createMember, type Member } from "./member.js";
 import { createMeter } from "./meter.js";
 import { type Names, nameAll } from "./naming.js";
@@ -53,6 +54,8 @@ export interface GatewayOptions {
 export interface Gateway extends AsyncDisposable {
   /** For the SDK's serving entries. */
   readonly factory: McpServerFactory;
+  /** For the serving room: answers the commonest calls without the SDK. */
+  readonly onPlainCall: PlainCallHandler;
   /** `/metrics` and `/v1/servers`. */
   readonly routes: readonly Route[];
   /** Resolves when every server's lists are known, or should have been. */
@@ -137,24 +140,26 @@ export function openGateway(options: GatewayOptions): Gateway {
 
   const report = (): ServersReport => describeServers(members, currentNames().problems);
   let disposal: Promise<void> | undefined;
+  const front: FrontOptions = {
+    identity,
+    members,
+    router,
+    conversations,
+    subscriptions,
+    meter,
+    log,
+    names: currentNames,
+    instructions: () => instructionsOf(members),
+    whenListed: discovery.whenListed,
+    listMs: options.listMs ?? 2_000,
+    onLogLevel(level) {
+      logLevel = level;
+      for (const { supervisor } of members) setLogLevel(supervisor.running);
+    },
+  };
   return {
-    factory: createFront({
-      identity,
-      members,
-      router,
-      conversations,
-      subscriptions,
-      meter,
-      log,
-      names: currentNames,
-      instructions: () => instructionsOf(members),
-      whenListed: discovery.whenListed,
-      listMs: options.listMs ?? 2_000,
-      onLogLevel(level) {
-        logLevel = level;
-        for (const { supervisor } of members) setLogLevel(supervisor.running);
-      },
-    }),
+    factory: createFront(front),
+    onPlainCall: createPlainCalls(front),
     routes: sightRoutes(meter, report),
     ready: ({ signal }) => discovery.whenListed(signal),
     addListener(notify) {

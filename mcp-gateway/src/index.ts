@@ -37,6 +37,7 @@ export function createGateway(options: GatewayOptions): ServableGateway {
         ready: gateway.ready,
         routes: gateway.routes,
         onListen: gateway.onListen,
+        onPlainCall: gateway.onPlainCall,
         log,
         signal,
       });

@@ -2,29 +2,19 @@
  * One client request carried to one server and its answer back, whatever era each speaks: progress, log messages,
  * cancellation and questions on the way. Params and results pass as they are, but for what only one era knows.
  */
-import type { Server, ServerContext } from "@modelcontextprotocol/server";
+import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
 import { callLost } from "./errors.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
-import { type Caller, ConnectionLost, type Era, metaKeys, type RequestOptions, type Upstream } from "./upstream.js";
-
-/** A client's connection (legacy) or single request (modern), as the SDK's server sees it. */
-export interface Front {
-  readonly id: string;
-  readonly era: Era;
-  readonly server: Server;
-  /** The least level of log messages a legacy client wants. */
-  logLevel: string | undefined;
-}
+import { type Caller, ConnectionLost, metaKeys, type RequestOptions, type Upstream } from "./upstream.js";
 
 /** A request to carry. */
 export interface Errand {
   readonly member: Member;
   readonly method: string;
   readonly params: Fields;
-  readonly front: Front;
-  readonly context: ServerContext;
+  readonly request: ClientRequest;
   readonly conversations: Conversations;
   /** Nothing can have happened if the server goes away. */
   readonly isReading: boolean;
@@ -34,19 +24,17 @@ export interface Errand {
 
 /** @throws AnsweredError as the server answered; CodedError for what the gateway finds */
 export async function relay(errand: Errand): Promise<Fields> {
-  const { member, front, context, conversations } = errand;
-  const { signal } = context.mcpReq;
+  const { member, request, conversations } = errand;
+  const { signal, requestState: token, caller } = request;
   try {
-    if (front.era === "legacy")
-      return await member.supervisor.use((upstream) => exchangeLegacy(upstream, errand), signal);
-    const state = context.mcpReq.requestState() as unknown; // a string, or nothing
-    const token = typeof state === "string" ? state : undefined;
+    if (request.era === "legacy")
+      return await member.supervisor.use((upstream) => exchangeLegacy(upstream, errand), signal, caller.account);
     const key = `${member.plan.id} ${errand.method} ${String(errand.params.name ?? errand.params.uri)}`;
-    if (conversations.owns(token))
-      return await conversations.resume(token, key, context.mcpReq.inputResponses ?? {}, signal);
+    if (conversations.owns(token)) return await conversations.resume(token, key, request.inputResponses ?? {}, signal);
     return await conversations.begin(
       key,
-      (ask, inner) => member.supervisor.use((upstream) => exchangeModern(upstream, errand, ask, inner), inner),
+      (ask, inner) =>
+        member.supervisor.use((upstream) => exchangeModern(upstream, errand, ask, inner), inner, caller.account),
       signal,
     );
   } catch (error) {
@@ -62,17 +50,15 @@ async function exchangeModern(
   ask: (question: Question) => Promise<Fields>,
   signal: AbortSignal,
 ): Promise<Fields> {
-  const { inputResponses } = errand.context.mcpReq;
-  const requestState = errand.context.mcpReq.requestState() as unknown; // a string, or nothing
+  const { inputResponses, requestState, caller } = errand.request;
   const params = {
     ...errand.params,
     ...(inputResponses === undefined ? {} : { inputResponses }),
-    ...(typeof requestState === "string" ? { requestState } : {}),
+    ...(requestState === undefined ? {} : { requestState }),
   };
-  const caller = callerOf(errand);
   using _served = errand.onServed?.();
   const result = await upstream.request(errand.method, params, {
-    ...listeners(errand, caller),
+    ...listeners(errand),
     signal,
     onQuestion(question) {
       assertCapable(caller, question);
@@ -86,15 +72,14 @@ const maxRounds = 20;
 
 /** For a legacy client: questions of either kind are put to it in the middle of the call. */
 async function exchangeLegacy(upstream: Upstream, errand: Errand): Promise<Fields> {
-  const { method, context } = errand;
-  const { signal } = context.mcpReq;
-  const caller = callerOf(errand);
+  const { method, request } = errand;
+  const { signal, caller } = request;
   const onQuestion = (question: Question): Promise<Fields> => {
     assertCapable(caller, question);
-    return askClient(context, question);
+    return request.ask(question);
   };
   using _served = errand.onServed?.();
-  const options = { ...listeners(errand, caller), signal, onQuestion };
+  const options = { ...listeners(errand), signal, onQuestion };
   let result = await upstream.request(method, errand.params, options);
   for (let round = 0; result.resultType === "input_required"; round++) {
     if (round === maxRounds)
@@ -126,21 +111,6 @@ async function answerAll(result: Fields, ask: (question: Question) => Promise<Fi
   return { inputResponses };
 }
 
-const anything = {
-  "~standard": { version: 1, vendor: "mcp-gateway", validate: (value: unknown) => ({ value }) },
-} as const;
-
-/** Milliseconds a person has to answer. */
-const questionTimeoutMs = 600_000;
-
-async function askClient({ mcpReq }: ServerContext, { method, params }: Question): Promise<Fields> {
-  const answer: unknown = await mcpReq.send({ method, params: { ...params } }, anything, {
-    signal: mcpReq.signal,
-    timeout: questionTimeoutMs,
-  });
-  return isFields(answer) ? answer : {};
-}
-
 const neededCapability: Readonly<Record<string, string>> = {
   "elicitation/create": "elicitation",
   "sampling/createMessage": "sampling",
@@ -153,42 +123,22 @@ function assertCapable({ capabilities }: Caller, { method }: Question): void {
   throw new AnsweredError({ code: -32601, message: `The client cannot answer ${method}.` });
 }
 
-/** Who asks: from a modern request's envelope, or from what a legacy client said when it connected. */
-function callerOf({ front, context }: Errand): Caller {
-  const envelope: Fields = isFields(context.mcpReq.envelope) ? context.mcpReq.envelope : {};
-  const given = front.era === "modern" ? envelope[metaKeys.clientCapabilities] : front.server.getClientCapabilities();
-  const info = front.era === "modern" ? envelope[metaKeys.clientInfo] : front.server.getClientVersion();
-  const level = front.era === "modern" ? envelope[metaKeys.logLevel] : front.logLevel;
-  return {
-    id: front.id,
-    capabilities: isFields(given) ? given : {},
-    ...(isFields(info) ? { info } : {}),
-    ...(typeof level === "string" ? { logLevel: level } : {}),
-  };
-}
-
 const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
-function listeners(
-  { params, front, context }: Errand,
-  caller: Caller,
-): Pick<RequestOptions, "caller" | "onProgress" | "onLog"> {
+function listeners({ params, request }: Errand): Pick<RequestOptions, "caller" | "trace" | "onProgress" | "onLog"> {
+  const { caller, trace, era } = request;
   const progressToken = isFields(params._meta) ? params._meta.progressToken : undefined;
-  const tell = (method: string, told: Fields): void => {
-    context.mcpReq
-      .notify({ method, params: { ...told } } as Parameters<typeof context.mcpReq.notify>[0])
-      .catch(() => {}); // nobody listens any more
-  };
   return {
     caller,
+    trace,
     ...(typeof progressToken === "string" || typeof progressToken === "number"
-      ? { onProgress: (told: Fields) => tell("notifications/progress", { ...told, progressToken }) }
+      ? { onProgress: (told: Fields) => request.tell("notifications/progress", { ...told, progressToken }) }
       : {}),
     onLog(told) {
       const { logLevel } = caller;
-      if (front.era === "modern" && logLevel === undefined) return;
+      if (era === "modern" && logLevel === undefined) return;
       const isWanted = logLevel === undefined || logLevels.indexOf(String(told.level)) >= logLevels.indexOf(logLevel);
-      if (isWanted) tell("notifications/message", told);
+      if (isWanted) request.tell("notifications/message", told);
     },
   };
 }

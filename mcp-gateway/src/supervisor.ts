@@ -70,7 +70,7 @@ export interface Supervisor extends AsyncDisposable {
    * Runs a use of the server, starting it if need be.
    * @throws CodedError `server_unavailable`, `crash_loop`, `busy`
    */
-  use<Result>(use: (upstream: Upstream) => Promise<Result>, signal: AbortSignal): Promise<Result>;
+  use<Result>(use: (upstream: Upstream) => Promise<Result>, signal: AbortSignal, account?: string): Promise<Result>;
   /** Keeps the server from being stopped as idle, until disposed; wakes nothing. */
   hold(): Disposable;
   /** The running upstream, if there is one; wakes nothing. */
@@ -217,9 +217,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         },
       };
     },
-    async use(use, signal) {
+    async use(use, signal, account = "gateway") {
       try {
-        using _place = await limiter.enter(signal);
+        using _place = await limiter.enter(signal, account);
         clearTimeout(idleTimer);
         const upstream = current ?? (await orAborted(acquire(), signal));
         return await use(upstream);

@@ -4,6 +4,7 @@
  * front client beyond what a request brings along.
  */
 import { AnsweredError, type Channel, type Fields, isFields, type Message, type MessageId } from "./message.js";
+import type { Trace } from "./trace.js";
 
 /** The protocol a server speaks: legacy up to 2025-11-25, modern from 2026-07-28. */
 export type Era = "legacy" | "modern";
@@ -31,6 +32,8 @@ export interface ServerDescription {
 export interface Caller {
   /** Equal for requests of the same connection; what cannot be told apart goes only where all requests are of one caller. */
   readonly id: string;
+  /** Whose share of a server's places a request takes. */
+  readonly account?: string | undefined;
   readonly info?: Fields | undefined;
   readonly capabilities: Fields;
   readonly logLevel?: string | undefined;
@@ -40,6 +43,7 @@ export interface Caller {
 export interface RequestOptions {
   readonly signal: AbortSignal;
   readonly caller: Caller;
+  readonly trace?: Trace | undefined;
   onProgress?(params: Fields): void;
   onLog?(params: Fields): void;
   /** The server asks the client something (elicitation, sampling, roots); the answer is its result. */
@@ -265,6 +269,7 @@ function toMeta(params: Fields, options: RequestOptions, caller: Caller, id: num
   const given = isFields(params._meta) ? params._meta : {};
   const meta = {
     ...given,
+    ...(options.trace === undefined ? {} : { traceparent: options.trace.traceparent }),
     ...(options.onProgress === undefined ? {} : { progressToken: id }),
     ...(era === "modern"
       ? {

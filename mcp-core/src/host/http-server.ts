@@ -3,12 +3,12 @@
  * off; closing drains for a bounded time and leaves no socket. What MCP is, it doesn't know.
  */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Door } from "./door.js";
 import { CodedError } from "./errors.js";
 import type { Log } from "./log.js";
-import { readBody, sendEarly, sendResponse, toArrival, toUrl } from "./node-http.js";
+import { readBody, sendEarly, sendJson, sendResponse, toRequest, toSignal, toUrl } from "./node-http.js";
 import { methodNotAllowed, notFound, problem } from "./problem.js";
 
 /** What a route's handler knows besides the request. */
@@ -34,8 +34,16 @@ export interface Route {
 export interface JsonRoute extends Omit<Route, "handle"> {
   /** `parsed` is undefined where there is no body. */
   handleJson(request: Request, parsed: unknown, context: RouteContext): Promise<Response>;
+  /** Answers with JSON at once what needs no Request; undefined leaves it to `handleJson`. */
+  shortcut?(headers: IncomingHttpHeaders, parsed: unknown, signal: AbortSignal): Promise<JsonAnswer> | undefined;
   /** True for an exchange that only its end ends, so that closing doesn't wait for it. */
   isEndless?(request: Request, parsed: unknown): boolean;
+}
+
+/** A status and a JSON value. */
+export interface JsonAnswer {
+  readonly status: number;
+  readonly value: unknown;
 }
 
 /** What the server is made from. */
@@ -190,13 +198,18 @@ async function answer(
   if (text === undefined) {
     return refuse(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
   }
-  const { request, signal, remoteAddress } = toArrival(incoming, url, outgoing);
+  const signal = toSignal(outgoing);
+  const remoteAddress = incoming.socket.remoteAddress ?? "";
   if ("handle" in route) {
+    const request = toRequest(incoming, url, signal);
     const whole = hasBody ? new Request(request, { body: text }) : request;
     return sendResponse(await route.handle(whole, { signal, remoteAddress }), outgoing);
   }
   const body = hasBody ? parseJson(text) : { value: undefined };
   if (body === undefined) return sendResponse(notJson(), outgoing);
+  const quick = await route.shortcut?.(incoming.headers, body.value, signal);
+  if (quick !== undefined) return sendJson(quick.status, quick.value, outgoing);
+  const request = toRequest(incoming, url, signal);
   exchange.isEndless = route.isEndless?.(request, body.value) ?? false;
   return sendResponse(await route.handleJson(request, body.value, { signal, remoteAddress }), outgoing);
 }

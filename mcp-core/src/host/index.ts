@@ -11,6 +11,7 @@ export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";
 export { nearestNames } from "./nearest.js";
+export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
 export { problem } from "./problem.js";
 export { durationSchema, type QuantityBounds, sizeSchema } from "./quantities.js";
 export { redactText } from "./redact.js";

@@ -4,14 +4,6 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** A request that has arrived but whose body nobody has read. */
-export interface Arrival {
-  readonly request: Request;
-  /** Fires when the client goes away before it has its answer. */
-  readonly signal: AbortSignal;
-  readonly remoteAddress: string;
-}
-
 /** The URL that was asked for, dots resolved; undefined when the request line holds no path of ours. */
 export function toUrl(incoming: IncomingMessage): URL | undefined {
   const target = incoming.url ?? "";
@@ -19,18 +11,22 @@ export function toUrl(incoming: IncomingMessage): URL | undefined {
   return target.startsWith("/") && URL.canParse(base + target) ? new URL(base + target) : undefined;
 }
 
-/** The request without its body; the signal lives until the response is sent. */
-export function toArrival(incoming: IncomingMessage, url: URL, outgoing: ServerResponse): Arrival {
+/** Fires when the client goes away before it has its answer. */
+export function toSignal(outgoing: ServerResponse): AbortSignal {
   const controller = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) controller.abort();
   });
+  return controller.signal;
+}
+
+/** The request without its body. */
+export function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {
   const headers = new Headers();
   for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
     headers.append(incoming.rawHeaders[index] ?? "", incoming.rawHeaders[index + 1] ?? "");
   }
-  const request = new Request(url, { method: incoming.method ?? "GET", headers, signal: controller.signal });
-  return { request, signal: controller.signal, remoteAddress: incoming.socket.remoteAddress ?? "" };
+  return new Request(url, { method: incoming.method ?? "GET", headers, signal });
 }
 
 /** The body's text, or undefined when it has more than `maxBytes`. */
@@ -81,6 +77,12 @@ export async function sendEarly(
 /** At the time of its headers no request is complete; one without these has no more to come. */
 const isBodyComing = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/** Sends a value as JSON in one write. */
+export function sendJson(status: number, value: unknown, outgoing: ServerResponse): void {
+  const body = Buffer.from(JSON.stringify(value));
+  outgoing.writeHead(status, { "content-type": "application/json", "content-length": body.length }).end(body);
+}
 
 /** Sends a response; resolves when it is sent or the client has gone. */
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {

@@ -2,14 +2,16 @@
  * One factory, served: over stdio to the one client that started us, or over HTTP to many, in both protocol eras. It
  * wires the legs together and ends them in order; it knows nothing of what the servers do.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
 import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
-import { type JsonRoute, openHttpServer, type Route } from "./http-server.js";
+import { type JsonAnswer, type JsonRoute, openHttpServer, type Route } from "./http-server.js";
 import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
+import { type PlainCallHandler, statusOf, toPlainCall } from "./plain-call.js";
 import { problem } from "./problem.js";
 import { createSessions } from "./sessions.js";
 import { createSseLeg } from "./sse.js";
@@ -51,6 +53,8 @@ export interface ServeOptions {
   readonly routes?: readonly Route[] | undefined;
   /** Told which resources a modern client listens to; needed only by a server that must fetch their updates itself. */
   readonly onListen?: OnListen | undefined;
+  /** Answers plain calls over HTTP without the SDK; needed only by a server that forwards them as they are. */
+  readonly onPlainCall?: PlainCallHandler | undefined;
   readonly log: Log;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -141,6 +145,7 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
           method,
           path: "/mcp",
           isEndless: (_request, parsed) => method === "GET" || isSubscription(parsed),
+          shortcut: (headers, parsed, gone) => answerPlainCall(options, headers, parsed, gone),
           handleJson(request, parsed, context) {
             const uris = listenedUris(parsed);
             if (uris.length > 0) options.onListen?.(uris, context.signal);
@@ -217,6 +222,20 @@ function alsoOnBus(notify: Notifier, bus: InMemoryServerEventBus): Notifier {
 function onAbort(signal: AbortSignal, close: () => Promise<void>): void {
   if (signal.aborted) void close();
   else signal.addEventListener("abort", close, { once: true });
+}
+
+function answerPlainCall(
+  { onPlainCall }: ServeOptions,
+  headers: IncomingHttpHeaders,
+  parsed: unknown,
+  signal: AbortSignal,
+): Promise<JsonAnswer> | undefined {
+  const call = onPlainCall === undefined ? undefined : toPlainCall(headers, parsed);
+  if (call === undefined) return undefined;
+  return onPlainCall?.(call, signal)?.then((answer) => ({
+    status: statusOf(answer),
+    value: { jsonrpc: "2.0", id: call.id, ...answer },
+  }));
 }
 
 function isSubscription(parsed: unknown): boolean {

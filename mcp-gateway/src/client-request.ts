@@ -1,0 +1,99 @@
+/**
+ * One request of one client as the gateway's rooms see it, whatever brought it: the SDK's server, or a plain call that
+ * needed none. Who asks, how they are told things and asked things; not what they want.
+ */
+import type { PlainCall } from "@database-interface/mcp-core/host";
+import type { Server, ServerContext } from "@modelcontextprotocol/server";
+import type { Question } from "./conversation.js";
+import { AnsweredError, type Fields, isFields } from "./message.js";
+import { type Trace, traceOf } from "./trace.js";
+import { type Caller, type Era, metaKeys } from "./upstream.js";
+
+/** A client's connection (legacy) or single request (modern), as the SDK's server sees it. */
+export interface Front {
+  readonly id: string;
+  readonly era: Era;
+  readonly server: Server;
+  /** The least level of log messages a legacy client wants. */
+  logLevel: string | undefined;
+}
+
+/** A request to answer. */
+export interface ClientRequest {
+  readonly era: Era;
+  readonly caller: Caller;
+  /** The id that this call has in every log. */
+  readonly trace: Trace;
+  /** Fires when nobody wants the answer any more. */
+  readonly signal: AbortSignal;
+  /** What a modern client brings back to a call that had asked it something. */
+  readonly requestState: string | undefined;
+  readonly inputResponses: Fields | undefined;
+  /** Sends a notification that belongs to this request. */
+  tell(method: string, params: Fields): void;
+  /** Puts a question to a legacy client in the middle of the call. */
+  ask(question: Question): Promise<Fields>;
+}
+
+/** A request that came through the SDK's server. */
+export function toClientRequest(front: Front, { mcpReq }: ServerContext, params: Fields): ClientRequest {
+  const isModern = front.era === "modern";
+  const envelope: Fields = isModern && isFields(mcpReq.envelope) ? mcpReq.envelope : {};
+  const capabilities = isModern ? envelope[metaKeys.clientCapabilities] : front.server.getClientCapabilities();
+  const info = isModern ? envelope[metaKeys.clientInfo] : front.server.getClientVersion();
+  const level = isModern ? envelope[metaKeys.logLevel] : front.logLevel;
+  const state = mcpReq.requestState() as unknown; // a string, or nothing
+  return {
+    era: front.era,
+    caller: toCaller(front.id, isModern ? nameOf(info) : front.id, capabilities, info, level),
+    trace: traceOf(params._meta),
+    signal: mcpReq.signal,
+    requestState: typeof state === "string" ? state : undefined,
+    inputResponses: mcpReq.inputResponses,
+    tell(method, told) {
+      mcpReq.notify({ method, params: { ...told } } as Parameters<typeof mcpReq.notify>[0]).catch(() => {}); // nobody listens any more
+    },
+    async ask({ method, params: asked }) {
+      const options = { signal: mcpReq.signal, timeout: questionTimeoutMs };
+      const answer: unknown = await mcpReq.send({ method, params: { ...asked } }, anything, options);
+      return isFields(answer) ? answer : {};
+    },
+  };
+}
+
+let plainCalls = 0;
+
+/** A request that needed no SDK: it has asked for no progress and no log messages, and cannot be asked in the middle. */
+export function ofPlainCall({ envelope }: PlainCall, signal: AbortSignal): ClientRequest {
+  const info = envelope[metaKeys.clientInfo];
+  return {
+    era: "modern",
+    caller: toCaller(`plain ${++plainCalls}`, nameOf(info), envelope[metaKeys.clientCapabilities], info, undefined),
+    trace: traceOf(envelope),
+    signal,
+    requestState: undefined,
+    inputResponses: undefined,
+    tell: () => {},
+    ask: () => Promise.reject(new AnsweredError({ code: -32603, message: "The client cannot be asked." })),
+  };
+}
+
+function toCaller(id: string, account: string, capabilities: unknown, info: unknown, level: unknown): Caller {
+  return {
+    id,
+    account,
+    capabilities: isFields(capabilities) ? capabilities : {},
+    ...(isFields(info) ? { info } : {}),
+    ...(typeof level === "string" ? { logLevel: level } : {}),
+  };
+}
+
+/** Modern requests come without a connection: what they say of themselves is all that tells clients apart. */
+const nameOf = (info: unknown): string => (isFields(info) ? `${String(info.name)} ${String(info.version)}` : "unnamed");
+
+const anything = {
+  "~standard": { version: 1, vendor: "mcp-gateway", validate: (value: unknown) => ({ value }) },
+} as const;
+
+/** Milliseconds a person has to answer. */
+const questionTimeoutMs = 600_000;
