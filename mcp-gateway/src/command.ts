@@ -4,14 +4,20 @@ import {
   CodedError,
   type CommandCall,
   type CommandOptions,
+  type ConfigFile,
   createLog,
   defineCommand,
+  type Environment,
   hostConfig,
+  type Log,
+  readConfigFile,
   runCommand as runHostCommand,
   serve,
+  toErrorReport,
 } from "@database-interface/mcp-core/host";
 import { parseConfig } from "./config.js";
-import { openGateway } from "./gateway.js";
+import { watchConfig } from "./config-watch.js";
+import { type Gateway, openGateway } from "./gateway.js";
 import { isFields } from "./message.js";
 import { planServers } from "./servers.js";
 import { addressSettings, configSetting, gatewaySettings } from "./settings.js";
@@ -121,8 +127,42 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     signal: io.signal,
   });
   gateway.addListener(served.notify);
+  using _watch = file === undefined ? undefined : reloadOnChange(gateway, file, { environment: io.environment, log });
   await served.closed;
   return 0;
+}
+
+/** A file that is broken changes nothing and the log says where; settings are read at the start only. */
+function reloadOnChange(
+  gateway: Gateway,
+  file: ConfigFile,
+  { environment, log }: { environment: Environment; log: Log },
+): Disposable {
+  const textOf = (value: unknown): string => JSON.stringify(value);
+  let last = textOf(file.value);
+  let reading = Promise.resolve();
+  const reload = async (): Promise<void> => {
+    try {
+      const { value } = await readConfigFile(file.path, { environment });
+      if (textOf(value) === last) return;
+      gateway.reload(value);
+      last = textOf(value);
+      if (textOf(settingsInFile(value)) !== textOf(settingsInFile(file.value)))
+        log.warn("settings_need_restart", {
+          hint: "Servers and databases are taken over at once, settings at a start.",
+        });
+    } catch (error) {
+      const { code, message, hint } = toErrorReport(error);
+      log.error("config_not_reloaded", { code, message, hint });
+    }
+  };
+  return watchConfig(
+    file.path,
+    () => {
+      reading = reading.then(reload);
+    },
+    { log },
+  );
 }
 
 function required<File>(file: File | undefined): File {

@@ -46,19 +46,19 @@ export interface FrontOptions {
 
 /** Makes the SDK's server for a connection or request. */
 export function createFront(options: FrontOptions): (context: McpRequestContext) => Promise<Server> {
-  const hasOthers = options.members.some(({ plan }) => plan.databases === undefined);
-  const capabilities = {
-    tools: { listChanged: true },
-    resources: { listChanged: true, ...(hasOthers ? { subscribe: true } : {}) },
-    prompts: { listChanged: true },
-    completions: {},
-    ...(hasOthers ? { logging: {} } : {}),
-  };
   return async ({ era, requestInfo }) => {
     // who only now gets to know us should hear of every server; calls must not wait for servers they are not for
     const isHello =
       era === "legacy" || requestInfo === undefined || requestInfo.headers.get("mcp-method") === "server/discover";
     if (isHello) await options.whenListed(AbortSignal.timeout(60_000));
+    const hasOthers = options.members.some(({ plan }) => plan.databases === undefined);
+    const capabilities = {
+      tools: { listChanged: true },
+      resources: { listChanged: true, ...(hasOthers ? { subscribe: true } : {}) },
+      prompts: { listChanged: true },
+      completions: {},
+      ...(hasOthers ? { logging: {} } : {}),
+    };
     const server = new Server(
       { ...options.identity, title },
       { capabilities, instructions: options.instructions(), jsonSchemaValidator: noValidator },

@@ -17,6 +17,8 @@ export interface LimiterOptions {
 export interface Limiter {
   readonly active: number;
   readonly queued: number;
+  /** Resolves when nobody is inside or waits, or the signal fires. */
+  drained(signal: AbortSignal): Promise<void>;
   /** A place until it is disposed. @throws CodedError `busy` when the queue is full; the signal's reason */
   enter(signal: AbortSignal, account: string): Promise<Disposable>;
 }
@@ -37,6 +39,7 @@ export function createLimiter({
   let active = 0;
   let queued = 0;
   let usualMs = 100;
+  const onEmpty = new Set<() => void>();
 
   function place(key: string, account: Account): Disposable {
     const began = performance.now();
@@ -52,6 +55,7 @@ export function createLimiter({
         active--;
         if (account.active === 0 && account.waiting.size === 0) accounts.delete(key);
         if (queued > 0) admit();
+        if (active === 0 && queued === 0) for (const tell of onEmpty) tell();
       },
     };
   }
@@ -86,6 +90,13 @@ export function createLimiter({
     },
     get queued() {
       return queued;
+    },
+    drained(signal) {
+      if ((active === 0 && queued === 0) || signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        onEmpty.add(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
     },
     async enter(signal, key) {
       signal.throwIfAborted();

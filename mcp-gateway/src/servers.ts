@@ -32,6 +32,8 @@ export interface PlannedServer {
   readonly databases?: { readonly kind: Kind; readonly sources: readonly string[] } | undefined;
   /** Changes whenever what it lists might change. */
   readonly fingerprint: string;
+  /** Changes whenever anything about it does, secrets included. */
+  readonly identity: string;
   readonly era: Era | "auto";
   readonly life: LifeOptions;
   /** What would be started or called, for people: no environment, no headers. */
@@ -102,6 +104,7 @@ function planDatabases({ id, kind, settings, sources }: DatabaseGroup, options: 
       settings,
       [...sources].map(([name, { schemas }]) => [name, schemas]),
     ]),
+    identity: hash([kind.package, found, settings, [...sources], options.life]),
     era: "modern",
     life: { ...defaultLife, ...options.life },
     summary: `${kind.bin} for ${names.join(", ")}${found.version === undefined ? ` (fetched by npx: ${kind.package} is not installed)` : ""}`,
@@ -140,6 +143,7 @@ function planProcess(name: string, entry: ProcessEntry, options: PlanOptions): P
   return {
     id: name,
     fingerprint: hash(["process", name, command, args, Object.keys(env), cwd]),
+    identity: hash(["process", entry, options.life]),
     era: entry.era ?? "auto",
     life: lifeOf(entry, options),
     summary: [command, ...args].join(" "),
@@ -152,6 +156,7 @@ function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): Pla
   return {
     id: name,
     fingerprint: hash(["remote", name, entry.url]),
+    identity: hash(["remote", entry, options.life]),
     era: entry.era ?? (isSse ? "legacy" : "auto"),
     life: lifeOf(entry, options),
     summary: entry.url.replace(/\?.*$/s, "").replace(/\/\/[^/@]*@/, "//"),

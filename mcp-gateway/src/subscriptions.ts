@@ -16,6 +16,8 @@ export interface Subscriptions {
   forget(client: string): void;
   /** Subscribes again at a server that has just started. */
   renew(member: Member, upstream: Upstream): void;
+  /** Another server stands where one stood: its subscribers stay, unless there is none. */
+  replace(old: Member, next: Member | undefined): void;
 }
 
 interface Subscribed {
@@ -77,6 +79,18 @@ export function createSubscriptions(): Subscriptions {
     },
     forget(client) {
       for (const [member, one] of all) for (const uri of [...one.uris.keys()]) drop(client, uri, member, one);
+    },
+    replace(old, next) {
+      const one = all.get(old);
+      if (one === undefined) return;
+      all.delete(old);
+      one.hold?.[Symbol.dispose]();
+      one.listening?.abort();
+      one.listening = undefined;
+      if (next === undefined) return;
+      all.set(next, one);
+      one.hold = next.supervisor.hold();
+      next.supervisor.use(async () => {}, AbortSignal.timeout(answerMs)).catch(() => {}); // subscribed when it starts
     },
     renew(member, upstream) {
       const one = all.get(member);

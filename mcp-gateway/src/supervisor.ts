@@ -73,6 +73,8 @@ export interface Supervisor extends AsyncDisposable {
   use<Result>(use: (upstream: Upstream) => Promise<Result>, signal: AbortSignal, account?: string): Promise<Result>;
   /** Keeps the server from being stopped as idle, until disposed; wakes nothing. */
   hold(): Disposable;
+  /** Resolves when nobody uses the server or waits for it, or the signal fires. */
+  drained(signal: AbortSignal): Promise<void>;
   /** The running upstream, if there is one; wakes nothing. */
   readonly running: Upstream | undefined;
   status(): ServerStatus;
@@ -227,6 +229,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         restWhenIdle();
       }
     },
+    drained: limiter.drained,
     status: () => ({
       state: state === "backing_off" && performance.now() >= notBefore ? "asleep" : state,
       pid: current?.pid,

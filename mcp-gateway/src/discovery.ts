@@ -1,0 +1,75 @@
+/**
+ * Starts servers never seen before, once and in the background, to learn what they list. Who meets the gateway for the
+ * first time waits for them, bounded; a single list waits for little.
+ */
+import type { Log } from "@database-interface/mcp-core/host";
+import type { Member } from "./member.js";
+
+/** How the unknown is discovered. */
+export interface DiscoveryOptions {
+  /** The servers of the moment. */
+  members(): readonly Member[];
+  /** Milliseconds after a start or a reload that anyone waits at most. */
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+/** What is being discovered. */
+export interface Discovery {
+  /** Starts what has never been tried: at the start, and after the servers have changed. */
+  look(): void;
+  /** Resolves when every server has been listed once, or should have been, or the signal fires. */
+  whenListed(signal: AbortSignal): Promise<void>;
+}
+
+/** Milliseconds until a server that could not be listed is tried again, when somebody lists. */
+const retryMs = 30_000;
+
+export function createDiscovery({ members, withinMs, signal, log }: DiscoveryOptions): Discovery {
+  const attempts = new WeakMap<Member, { readonly at: number; isOver: boolean }>();
+  let settled: Promise<unknown> = Promise.resolve();
+
+  async function attempt(member: Member): Promise<void> {
+    const one = { at: performance.now(), isOver: false };
+    attempts.set(member, one);
+    await member
+      .discover(signal)
+      .catch((error: unknown) => signal.aborted || log.warn("server_not_listed", { server: member.plan.id, error }));
+    one.isOver = true;
+  }
+
+  const unknown = (): Member[] => members().filter(({ listing }) => listing === undefined);
+
+  return {
+    look() {
+      const all = Promise.all(
+        unknown()
+          .filter((member) => !attempts.has(member))
+          .map(attempt),
+      );
+      settled = Promise.race([all, passed(withinMs, all)]);
+    },
+    async whenListed(caller) {
+      const missing = unknown();
+      for (const member of missing) {
+        const last = attempts.get(member);
+        if (last?.isOver === true && performance.now() - last.at > retryMs) void attempt(member);
+      }
+      if (missing.length === 0 || caller.aborted) return;
+      await Promise.race([
+        settled,
+        new Promise((resolve) => caller.addEventListener("abort", resolve, { once: true })),
+      ]);
+    },
+  };
+}
+
+/** Resolves after a time; the clock stops when the other promise has settled. */
+function passed(ms: number, unless: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    timer.unref();
+    void unless.finally(() => clearTimeout(timer));
+  });
+}
