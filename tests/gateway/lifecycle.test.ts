@@ -20,11 +20,11 @@ const reportOf = (text: string) =>
 test("50 calls at once start one process", async () => {
   await using folder = await temporaryFolder();
   const config = (journal: string) => ({ mcpServers: { s: legacy(journal) } });
-  await using warm = await startGateway(config, { cacheFolder: folder.path });
-  await warm.gateway.ready({ signal: AbortSignal.timeout(10_000) });
-  await using gateway = await startGateway((journal) => ({ mcpServers: { s: { ...legacy(journal) } } }), {
-    cacheFolder: folder.path,
-  });
+  {
+    await using warm = await startGateway(config, { cacheFolder: folder.path });
+    await warm.gateway.ready({ signal: AbortSignal.timeout(10_000) });
+  }
+  await using gateway = await startGateway(config, { cacheFolder: folder.path });
   await using client = await gateway.connect("modern");
   expect(starts(await gateway.journal())).toEqual([]);
   const answers = await Promise.all(
