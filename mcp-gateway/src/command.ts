@@ -10,15 +10,18 @@ import {
   type Environment,
   hostConfig,
   type Log,
+  nearestNames,
   readConfigFile,
   runCommand as runHostCommand,
   serve,
   toErrorReport,
 } from "@database-interface/mcp-core/host";
+import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
 import { watchConfig } from "./config-watch.js";
 import { type Gateway, openGateway } from "./gateway.js";
-import { isFields } from "./message.js";
+import { type Fields, isFields } from "./message.js";
+import { describeChange, openPins, pinFolder } from "./pins.js";
 import { planServers } from "./servers.js";
 import { addressSettings, configSetting, gatewaySettings } from "./settings.js";
 import { type ServersReport, toTable } from "./sight.js";
@@ -26,6 +29,8 @@ import { version } from "./version.js";
 
 /** Runs `mcp-gateway`; resolves to the exit code, never rejects. */
 export const runCommand = (options: CommandOptions = {}): Promise<number> => runHostCommand(gatewayCommand, options);
+
+const asFields = (value: unknown): Fields => (isFields(value) ? value : {});
 
 const settingsInFile = (value: unknown): unknown => (isFields(value) ? (value.settings ?? {}) : {});
 
@@ -62,6 +67,62 @@ const statusCommand = defineCommand({
   },
 });
 
+const approveCommand = defineCommand({
+  name: "approve",
+  version,
+  summary: "Shows what changed in the tools of a third-party server since they were approved, and approves it.",
+  positionals: [
+    {
+      name: "server",
+      describe: "The server's name in the config. Without it, all changes are shown and none approved.",
+    },
+  ],
+  settings: { ...configSetting, cacheDir: gatewaySettings.cacheDir },
+  configFile: "config",
+  settingsInFile: (value) => {
+    const { cacheDir } = asFields(settingsInFile(value));
+    return cacheDir === undefined ? {} : { cacheDir };
+  },
+  examples: [
+    ["mcp-gateway approve --config gateway.json", "what is blocked, and how it changed"],
+    [
+      "mcp-gateway approve files --config gateway.json",
+      "the tools of files are called again; a running gateway notices",
+    ],
+  ],
+  async run({ values, positionals: [wanted], file, io }) {
+    const options = { environment: io.environment, workingDirectory: process.cwd() };
+    const plans = planServers(parseConfig(required(file).value), options);
+    if (wanted !== undefined && !plans.some(({ id }) => id === wanted)) {
+      const hint = `Did you mean ${
+        nearestNames(
+          wanted,
+          plans.map(({ id }) => id),
+          1,
+        )[0] ?? "another one"
+      }?`;
+      throw new CodedError("usage", "The config names no such server.", { hint });
+    }
+    const log = createLog({ name: "mcp-gateway", level: "error" });
+    const folder = values.cacheDir ?? defaultCacheFolder(io.environment);
+    const catalogue = openCatalogue({ folder, log });
+    using pins = openPins({ folder: pinFolder(folder), log });
+    let count = 0;
+    for (const { id, pinKey, fingerprint } of plans) {
+      if (pinKey === undefined || (wanted !== undefined && id !== wanted)) continue;
+      const tools = catalogue.get(fingerprint)?.tools ?? [];
+      const changed = pins.changed(pinKey, tools);
+      count += changed.length;
+      for (const one of changed) io.stdout.write(`${id}: ${describeChange(one).join("\n")}\n`);
+      if (wanted === undefined || changed.length === 0) continue;
+      pins.approve(pinKey, tools);
+      io.stdout.write(`Approved ${changed.length} tool${changed.length === 1 ? "" : "s"} of ${id}.\n`);
+    }
+    if (count === 0) io.stdout.write("No tool has changed since it was approved.\n");
+    return 0;
+  },
+});
+
 /** The command as a value, from which help, completion and docs derive. */
 export const gatewayCommand = defineCommand({
   name: "mcp-gateway",
@@ -70,7 +131,7 @@ export const gatewayCommand = defineCommand({
   settings: gatewaySettings,
   configFile: "config",
   settingsInFile,
-  commands: [checkCommand, statusCommand],
+  commands: [checkCommand, statusCommand, approveCommand],
   examples: [
     ["mcp-gateway --config gateway.json", "serves /mcp, /sse, /healthz, /readyz, /metrics and /v1/servers"],
     ["mcp-gateway --config gateway.json --stdio", "the same over stdio, for hosts that only start processes"],

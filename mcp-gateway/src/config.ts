@@ -15,6 +15,8 @@ const flag = v.boolean("must be true or false");
 const ownKeys = {
   /** The protocol era it speaks; found out by asking when `auto`, the default. */
   era: v.optional(v.picklist(["auto", "legacy", "modern"], "must be auto, legacy or modern")),
+  /** Whether its tools are blocked when their descriptors change. Default true. */
+  pin: v.optional(flag),
   /** Time without a call after which it is stopped. */
   idleTimeout: v.optional(durationSchema()),
   /** Time it may take to start and shake hands. */

@@ -23,6 +23,12 @@ export function notFound(what: string, given: string, known: Iterable<string>): 
   });
 }
 
+/** A third-party tool whose descriptor is no longer the one that was approved. */
+export const toolChanged = (tool: string, server: string): CodedError =>
+  new CodedError("tool_changed", `The tool ${tool} has changed since it was approved and is blocked.`, {
+    hint: `A person must look at it and approve it: mcp-gateway approve ${server}.`,
+  });
+
 /** A server that went away during a call: only what reads may safely be called again. */
 export function callLost(server: string, reason: string, isReading: boolean): CodedError {
   return isReading

@@ -22,6 +22,7 @@ import { instructionsOf } from "./instructions.js";
 import { type Change, createMember, type Member } from "./member.js";
 import { createMeter } from "./meter.js";
 import { type Names, nameAll } from "./naming.js";
+import { openPins, pinFolder } from "./pins.js";
 import { createReaper } from "./reaper.js";
 import { planServers } from "./servers.js";
 import { describeServers, type ServersReport, sightRoutes } from "./sight.js";
@@ -84,7 +85,8 @@ export interface Gateway extends AsyncDisposable {
 export function openGateway(options: GatewayOptions): Gateway {
   const environment = options.environment ?? process.env;
   const log = options.log ?? createLog({ name: "mcp-gateway" });
-  const catalogue = openCatalogue({ folder: options.cacheFolder ?? defaultCacheFolder(environment), log });
+  const cacheFolder = options.cacheFolder ?? defaultCacheFolder(environment);
+  const catalogue = openCatalogue({ folder: cacheFolder, log });
   const reaper = createReaper();
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
@@ -109,6 +111,15 @@ export function openGateway(options: GatewayOptions): Gateway {
       subscriptions.renew(member, upstream);
     },
   };
+  const pins = openPins({
+    folder: pinFolder(cacheFolder),
+    log,
+    onChange() {
+      const before = names?.listedTools.length;
+      names = undefined;
+      if (before !== undefined && currentNames().listedTools.length !== before) events.onChange(new Set(["tools"]));
+    },
+  });
   const fleet = createFleet({
     createMember: (plan) => createMember(plan, { catalogue, reaper, log, identity, events }),
     onReplaced: subscriptions.replace,
@@ -133,7 +144,12 @@ export function openGateway(options: GatewayOptions): Gateway {
 
   function currentNames(): Names {
     if (names === undefined) {
-      names = nameAll(fleet.members.map(({ plan, listing }) => ({ id: plan.id, databases: plan.databases, listing })));
+      names = nameAll(
+        fleet.members.map(({ plan, listing }) => {
+          const changed = plan.pinKey === undefined ? [] : pins.changed(plan.pinKey, listing?.tools ?? []);
+          return { id: plan.id, databases: plan.databases, listing, blocked: new Set(changed.map(({ name }) => name)) };
+        }),
+      );
       for (const problem of names.problems) log.warn("not_listed", { problem });
     }
     return names;
@@ -212,6 +228,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     [Symbol.asyncDispose]() {
       disposal ??= (async () => {
         closing.abort();
+        pins[Symbol.dispose]();
         conversations[Symbol.dispose]();
         await fleet[Symbol.asyncDispose]();
         await catalogue.flush();

@@ -11,6 +11,8 @@ export interface ListedServer {
   readonly id: string;
   readonly databases?: { readonly kind: { readonly name: string }; readonly sources: readonly string[] } | undefined;
   readonly listing: Listing | undefined;
+  /** Tools that have changed since they were approved: known, but neither listed nor called. */
+  readonly blocked?: ReadonlySet<string> | undefined;
 }
 
 /** Who answers for a name. */
@@ -25,6 +27,8 @@ export interface Names {
   readonly prompts: ReadonlyMap<string, Owner>;
   /** As they are listed: the entries of the maps above, under their outer names. */
   readonly listedTools: readonly Fields[];
+  /** Tools that are not listed until a person approves them, and their servers. */
+  readonly blocked: ReadonlyMap<string, string>;
   readonly listedPrompts: readonly Fields[];
   readonly listedTemplates: readonly Fields[];
   /** What could not be listed, a sentence each. */
@@ -40,15 +44,21 @@ export function nameAll(servers: readonly ListedServer[]): Names {
     mergeTools(variants, name, servers, isFirst && sources.length > 1),
   );
   const prompts = mergeOurs(servers, "prompts", (variants) => mergePrompts(variants, servers, sources.length > 1));
-  for (const { id, databases, listing } of servers) {
+  const blocked = new Map<string, string>();
+  for (const { id, databases, listing, blocked: changed } of servers) {
     if (databases !== undefined || listing === undefined) continue;
+    for (const name of changed ?? []) {
+      blocked.set(toOuterName(id, name), id);
+      problems.push(`${name} of ${id} has changed since it was approved. Look at it with: mcp-gateway approve ${id}`);
+    }
     addOthers(tools, id, listing.tools, problems);
     addOthers(prompts, id, listing.prompts, problems);
   }
   return {
     tools,
     prompts,
-    listedTools: [...tools.values()].map(({ entry }) => entry),
+    blocked,
+    listedTools: [...tools].filter(([name]) => !blocked.has(name)).map(([, { entry }]) => entry),
     listedPrompts: [...prompts.values()].map(({ entry }) => entry),
     listedTemplates: mergeTemplates(servers),
     problems,

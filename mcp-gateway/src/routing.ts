@@ -1,6 +1,6 @@
 /** Which server a call, a resource, a prompt or a completion is for. It asks the lists, wakes nobody and calls nothing. */
 import { UriTemplate } from "@modelcontextprotocol/server";
-import { notFound, sourceRequired, sourceUnknown } from "./errors.js";
+import { notFound, sourceRequired, sourceUnknown, toolChanged } from "./errors.js";
 import type { Member } from "./member.js";
 import { type Fields, isFields } from "./message.js";
 import type { Names, Owner } from "./naming.js";
@@ -15,7 +15,7 @@ export interface Route {
 /** Ways to servers. */
 export interface Router {
   readonly sources: readonly string[];
-  /** @throws CodedError `not_found`, `source_unknown`, `source_required` */
+  /** @throws CodedError `not_found`, `tool_changed`, `source_unknown`, `source_required` */
   tool(names: Names, name: string, given: Fields): Route;
   /** @throws CodedError `not_found`, `source_unknown`, `source_required` */
   prompt(names: Names, name: string, given: Fields): Route;
@@ -57,7 +57,11 @@ export function createRouter(members: readonly Member[]): Router {
 
   return {
     sources,
-    tool: (names, name, given) => follow(names.tools.get(name), "tool", name, names.tools.keys(), given),
+    tool(names, name, given) {
+      const blockedAt = names.blocked.get(name);
+      if (blockedAt !== undefined) throw toolChanged(name, blockedAt);
+      return follow(names.tools.get(name), "tool", name, names.tools.keys(), given);
+    },
     prompt(names, name, given) {
       const owner = names.prompts.get(name);
       // any of ours writes the same text, but only a server that has the source knows its name

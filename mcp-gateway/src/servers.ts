@@ -32,6 +32,8 @@ export interface PlannedServer {
   readonly databases?: { readonly kind: Kind; readonly sources: readonly string[] } | undefined;
   /** Changes whenever what it lists might change. */
   readonly fingerprint: string;
+  /** Set for others' servers: under what their tools are pinned, whatever the config calls them. */
+  readonly pinKey?: string | undefined;
   /** Changes whenever anything about it does, secrets included. */
   readonly identity: string;
   readonly era: Era | "auto";
@@ -143,6 +145,7 @@ function planProcess(name: string, entry: ProcessEntry, options: PlanOptions): P
   return {
     id: name,
     fingerprint: hash(["process", name, command, args, Object.keys(env), cwd]),
+    pinKey: entry.pin === false ? undefined : hash(["process", command, args, cwd]),
     identity: hash(["process", entry, options.life]),
     era: entry.era ?? "auto",
     life: lifeOf(entry, options),
@@ -156,6 +159,7 @@ function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): Pla
   return {
     id: name,
     fingerprint: hash(["remote", name, entry.url]),
+    pinKey: entry.pin === false ? undefined : hash(["remote", entry.url]),
     identity: hash(["remote", entry, options.life]),
     era: entry.era ?? (isSse ? "legacy" : "auto"),
     life: lifeOf(entry, options),
