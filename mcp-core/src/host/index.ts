@@ -1,5 +1,10 @@
 /** The face of the host room: how any MCP server of the suite is configured, started, served and stopped. */
 export type { Notifier } from "./audience.js";
+export { auditCommand } from "./audit/command.js";
+export { type Body as AuditBody, toRecordText } from "./audit/line.js";
+export { auditSettings, openAudit } from "./audit/settings.js";
+export { type AuditTrail, openAuditTrail, type TrailOptions, type TrailStatus } from "./audit/trail.js";
+export { type Breach, type BreachKind, type ChainReport, type VerifyOptions, verifyAudit } from "./audit/verify.js";
 export type { CommandLine, Positional } from "./command-tree.js";
 export { type ConfigFile, readConfigFile } from "./config-file.js";
 export { describeSettings, type SettingDescription, settingsJsonSchema } from "./describe-settings.js";

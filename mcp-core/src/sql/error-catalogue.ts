@@ -62,6 +62,12 @@ export const sqlErrors = Object.freeze({
   ),
   busy: entry("No connection of the pool became free in time.", "Try again in a moment.", true),
 
+  audit_unavailable: entry(
+    "The call cannot be recorded, and this server does nothing unrecorded.",
+    "Ask its operator: the log says why the audit trail cannot be written.",
+    true,
+  ),
+
   // the statement
   sql_empty: entry("There is no statement.", "Pass one SQL statement in sql."),
   sql_too_long: entry("The statement is longer than 100 kB.", "Pass long values in params, or split it."),
