@@ -163,6 +163,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
       idleMs: values.idleTimeout,
       startMs: values.startTimeout,
       maxCalls: values.maxCalls,
+      maxCallsPerClient: values.maxCallsPerClient,
       maxQueued: values.maxQueue,
     },
     discoveryMs: values.discoveryTimeout,

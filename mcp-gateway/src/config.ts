@@ -11,6 +11,12 @@ const text = v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"
 const texts = v.record(v.string(), v.string("must be text"), "must be an object of texts");
 const flag = v.boolean("must be true or false");
 
+const positive = v.pipe(
+  v.number("must be a whole number"),
+  v.integer("must be a whole number"),
+  v.minValue(1, "must be at least 1"),
+);
+
 /** Keys of ours that any server may carry. */
 const ownKeys = {
   /** The protocol era it speaks; found out by asking when `auto`, the default. */
@@ -22,13 +28,9 @@ const ownKeys = {
   /** Time it may take to start and shake hands. */
   startTimeout: v.optional(durationSchema({ min: 1 })),
   /** Calls in progress at most; more wait. */
-  maxCalls: v.optional(
-    v.pipe(
-      v.number("must be a whole number"),
-      v.integer("must be a whole number"),
-      v.minValue(1, "must be at least 1"),
-    ),
-  ),
+  maxCalls: v.optional(positive),
+  /** Of one client, so that it leaves room for others. */
+  maxCallsPerClient: v.optional(positive),
 };
 
 /** Keys other hosts put there and that mean nothing here. */

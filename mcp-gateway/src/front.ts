@@ -4,6 +4,7 @@
  * `relay`.
  */
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { CodedError, type Log, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
@@ -113,21 +114,18 @@ async function answer(
   handleIt: () => Promise<Fields> | Fields,
 ): Promise<Fields> {
   const call = meter.begin(method);
+  const began = performance.now();
+  const end = (outcome: string): void => {
+    call.end(outcome);
+    log.debug("request", { method, outcome, ms: Math.round(performance.now() - began), trace: request.trace.id });
+  };
   try {
     const result = await handleIt();
-    call.end(result.isError === true ? "tool_error" : "ok");
+    end(result.isError === true ? "tool_error" : "ok");
     return result;
   } catch (error) {
     const { signal, trace } = request;
-    call.end(
-      signal.aborted
-        ? "cancelled"
-        : error instanceof CodedError
-          ? error.code
-          : error instanceof AnsweredError
-            ? "server_error"
-            : "internal",
-    );
+    end(signal.aborted ? "cancelled" : outcomeOf(error));
     if (error instanceof AnsweredError || error instanceof ProtocolError) throw error;
     if (!(error instanceof CodedError) && !signal.aborted)
       log.error("internal_error", { method, trace: trace.id, error });
@@ -135,6 +133,11 @@ async function answer(
       return toErrorResult(error);
     throw toProtocolError(error);
   }
+}
+
+function outcomeOf(error: unknown): string {
+  if (error instanceof CodedError) return error.code;
+  return error instanceof AnsweredError ? "server_error" : "internal";
 }
 
 function handle(
@@ -176,27 +179,42 @@ function text(params: Fields, key: string): string {
 
 async function list(method: string, params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
   assertFirstPage(params);
-  await options.whenListed(signal);
+  await waitForLists(signal, options);
   const names = options.names();
-  if (method === "tools/list") return { tools: names.listedTools };
-  return method === "prompts/list" ? { prompts: names.listedPrompts } : { resourceTemplates: names.listedTemplates };
+  const _meta = { [serversKey]: listStates(options.members) };
+  if (method === "tools/list") return { tools: names.listedTools, _meta };
+  return method === "prompts/list"
+    ? { prompts: names.listedPrompts, _meta }
+    : { resourceTemplates: names.listedTemplates, _meta };
 }
+
+/** Under this key of a list's `_meta` stands, for each server, where its part of the list is from. */
+const serversKey = "database-interface/servers";
+
+const listStates = (members: readonly Member[]): Fields =>
+  Object.fromEntries(members.map(({ plan, listState }) => [plan.id, listState]));
+
+/** A list takes what is known: servers never seen before hold it up only so long. */
+const waitForLists = (signal: AbortSignal, { whenListed, listMs }: FrontOptions): Promise<void> =>
+  whenListed(AbortSignal.any([signal, AbortSignal.timeout(listMs)]));
 
 /** Every server's own resources, in the config's order; one that is slow or broken leaves its last ones. */
 async function listResources(params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
   assertFirstPage(params);
-  await options.whenListed(signal);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.listMs)]);
+  setMaxListeners(0, deadline); // one for each server
+  await options.whenListed(deadline);
   const lists = await Promise.all(
     options.members.map(async (member) => {
       try {
-        return await member.resources(AbortSignal.any([signal, AbortSignal.timeout(options.listMs)]));
+        return await member.resources(deadline);
       } catch (error) {
         options.log.debug("resources_not_listed", { server: member.plan.id, error });
         return member.listing?.resources ?? [];
       }
     }),
   );
-  return { resources: lists.flat() };
+  return { resources: lists.flat(), _meta: { [serversKey]: listStates(options.members) } };
 }
 
 async function callTool(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {

@@ -2,6 +2,7 @@
  * The gateway as a value: its servers, their names, its face, its figures, made from a config and closed together. How
  * it is served and told what to do is for `serve` of the host room and for `command`.
  */
+import { setMaxListeners } from "node:events";
 import {
   createLog,
   type Environment,
@@ -47,7 +48,7 @@ export interface GatewayOptions {
   readonly life?: Partial<LifeOptions> | undefined;
   /** Milliseconds after the start that a list waits for servers never seen before. Default 10,000. */
   readonly discoveryMs?: number | undefined;
-  /** Milliseconds one server may hold up a list. Default 2,000. */
+  /** Milliseconds one server may hold up a list. Default 1,800. */
   readonly listMs?: number | undefined;
   /** Milliseconds that calls in progress get on a server that a new config drops or changes. Default 60,000. */
   readonly drainMs?: number | undefined;
@@ -94,6 +95,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   const subscriptions = createSubscriptions();
   const listeners = new Set<Notifier>();
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one for each server
   let listens = 0;
   let names: Names | undefined;
   let logLevel: string | undefined;
@@ -192,7 +194,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     names: currentNames,
     instructions: () => instructionsOf(fleet.members),
     whenListed: discovery.whenListed,
-    listMs: options.listMs ?? 2_000,
+    listMs: options.listMs ?? 1_800,
     onLogLevel(level) {
       logLevel = level;
       for (const { supervisor } of fleet.members) setLogLevel(supervisor.running);

@@ -34,6 +34,8 @@ export interface Member extends AsyncDisposable {
   readonly plan: PlannedServer;
   readonly supervisor: Supervisor;
   readonly listing: Listing | undefined;
+  /** `fresh`: listed by the server since we run; `remembered`: from an earlier time; `unknown`: it could never be asked. */
+  readonly listState: "fresh" | "remembered" | "unknown";
   /** Starts the server once to learn what it lists; rejects when it cannot be started. */
   discover(signal: AbortSignal): Promise<void>;
   /** Its resources: fresh if it runs, from last time if it sleeps; it is woken only when they were never asked for. */
@@ -47,12 +49,14 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
   const { catalogue, reaper, identity, events } = options;
   const log = options.log.with({ server: plan.id });
   let listing = catalogue.get(plan.fingerprint);
+  let isFresh = false;
   let refreshing: Promise<void> | undefined;
   const stale = new Set<Change>();
 
   const keep = (next: Listing): void => {
     const before = listing;
     listing = next;
+    isFresh = true;
     catalogue.set(plan.fingerprint, next);
     const changes = changesBetween(before, next);
     if (changes.size > 0) events.onChange(changes);
@@ -105,6 +109,9 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     supervisor,
     get listing() {
       return listing;
+    },
+    get listState() {
+      return isFresh ? "fresh" : listing === undefined ? "unknown" : "remembered";
     },
     discover: (signal) =>
       supervisor.use(async (upstream) => {

@@ -176,6 +176,7 @@ function lifeOf(entry: ProcessEntry | RemoteEntry, { life }: PlanOptions): LifeO
     ...(entry.idleTimeout === undefined ? {} : { idleMs: entry.idleTimeout }),
     ...(entry.startTimeout === undefined ? {} : { startMs: entry.startTimeout }),
     ...(entry.maxCalls === undefined ? {} : { maxCalls: entry.maxCalls }),
+    ...(entry.maxCallsPerClient === undefined ? {} : { maxCallsPerClient: entry.maxCallsPerClient }),
   };
 }
 

@@ -89,6 +89,11 @@ export const gatewaySettings = {
     default: 32,
     group: "Servers",
   }),
+  maxCallsPerClient: setting(v.optional(whole(1, 10_000)), {
+    describe: "Of these, calls of one client at most. Default: as many as in all, clients taking turns.",
+    env: ["MCP_MAX_CALLS_PER_CLIENT"],
+    group: "Servers",
+  }),
   maxQueue: setting(whole(0, 100_000), {
     describe: "Calls waiting per server at most; more are told that it is busy.",
     env: ["MCP_MAX_QUEUE"],

@@ -15,6 +15,8 @@ export interface LifeOptions {
   /** Milliseconds it may take to start and shake hands. */
   readonly startMs: number;
   readonly maxCalls: number;
+  /** Of one client; undefined: as many as in all. */
+  readonly maxCallsPerClient: number | undefined;
   readonly maxQueued: number;
   /** Milliseconds of the first pause after a crash; doubled each time. */
   readonly backoffMs: number;
@@ -29,6 +31,7 @@ export const defaultLife: LifeOptions = {
   idleMs: 300_000,
   startMs: 30_000,
   maxCalls: 32,
+  maxCallsPerClient: undefined,
   maxQueued: 1_000,
   backoffMs: 250,
   maxBackoffMs: 30_000,
@@ -82,7 +85,12 @@ export interface Supervisor extends AsyncDisposable {
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { name, life, log } = options;
-  const limiter = createLimiter({ name, maxActive: life.maxCalls, maxQueued: life.maxQueued });
+  const limiter = createLimiter({
+    name,
+    maxActive: life.maxCalls,
+    maxActivePerAccount: life.maxCallsPerClient,
+    maxQueued: life.maxQueued,
+  });
   const closing = new AbortController();
   let state: ServerState = "asleep";
   let since = new Date();
