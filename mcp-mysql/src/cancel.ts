@@ -29,6 +29,21 @@ export async function cancelStatement(
   }
 }
 
+/**
+ * Ends a session whose connection was lost while a statement ran on it: the server does not notice before it writes.
+ * A server that cannot be reached is left to the statement's own time limit.
+ */
+export async function killLost({ session, origin, reach }: Connected): Promise<void> {
+  try {
+    const second = await reach(AbortSignal.timeout(cancelTimeoutMs));
+    const give = setTimeout(() => second.destroy(new Error("kill timed out")), cancelTimeoutMs);
+    await kill(second, { threadId: session.threadId, origin }, "CONNECTION").finally(() => clearTimeout(give));
+    await second[Symbol.asyncDispose]();
+  } catch {
+    // Nobody waits for this, and nobody could do better.
+  }
+}
+
 /** What to kill, and what the server must show of it. */
 export interface Target {
   readonly threadId: number;

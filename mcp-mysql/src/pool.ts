@@ -5,7 +5,7 @@
 import { setMaxListeners } from "node:events";
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { DatabaseLog } from "@database-interface/mcp-core/sql";
-import { cancelStatement } from "./cancel.js";
+import { cancelStatement, killLost } from "./cancel.js";
 import type { Connected } from "./connect.js";
 
 export interface PoolOptions {
@@ -68,6 +68,7 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
       connected.session.onClose(() => {
         const wasIdle = sessions.get(connected);
         if (wasIdle === true && !closed.signal.aborted) log.debug("connection_closed_idle");
+        if (wasIdle === false) void killLost(connected);
         if (sessions.delete(connected)) next();
       });
       return connected;
