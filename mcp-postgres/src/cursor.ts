@@ -36,10 +36,11 @@ export async function openCursor(source: Source, statement: Statement, options: 
     });
     await done.finally(() => cancelled);
     await begun;
+    approved.hiding?.assertFields(fields);
     await learnNames(source, connected.session, fields);
   } catch (thrown) {
     source.pool.release(connected, clean(connected, Promise.resolve()));
-    throw toStatementError(thrown, { sql: approved.sql, offset: declarePrefix.length });
+    throw toStatementError(thrown, { ...approved, offset: declarePrefix.length });
   }
   return createCursor(source, connected, fields, options);
 }

@@ -25,6 +25,7 @@ export function openDatabase(config: PostgresConfig, options: DatabaseOptions): 
     typeNames: new Map(),
     names: createNameMemory(),
     schemas: options.schemas,
+    columnRules: options.columnRules ?? [],
   };
   return {
     catalog: createCatalog(source, options.schemas),

@@ -6,6 +6,7 @@
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { SourceConfig } from "@database-interface/mcp-core/sql";
 import { type MissingName, StatementError } from "@database-interface/mcp-core/sql";
+import type { HidingStatement } from "./hidden-statement.js";
 import { nameAt } from "./scan.js";
 import { connectionLost } from "./session.js";
 
@@ -23,6 +24,8 @@ interface ServerError {
 export interface SentStatement {
   readonly sql: string;
   readonly offset: number;
+  /** Where tables were replaced in it. */
+  readonly hiding?: HidingStatement | undefined;
 }
 
 /** The SQLSTATE of a server's error, undefined for anything else. */
@@ -69,8 +72,11 @@ export function toStatementError(thrown: unknown, sent: SentStatement): Error {
   if (thrown instanceof CodedError) return thrown;
   const error = toServerError(thrown);
   if (error === undefined) return thrown instanceof Error && !("code" in thrown) ? thrown : connectionLost();
-  const position = toOffset(error.position, sent);
-  const missing = position === undefined ? undefined : missingName(error, sent.sql, position);
+  const sentAt = toOffset(error.position, sent);
+  const missing = sentAt === undefined ? undefined : missingName(error, sent.sql, sentAt);
+  const position = sentAt === undefined ? undefined : (sent.hiding?.toCallerOffset(sentAt) ?? sentAt);
+  const refusal = sent.hiding?.refusalOf(missing, position === undefined ? undefined : position + 1);
+  if (refusal !== undefined) return refusal;
   const [code, hint] = classify(error);
   if (code === "connection_lost") return connectionLost({ code: error.sqlstate, message: "" });
   return new StatementError(code, toMessage(code, error), {

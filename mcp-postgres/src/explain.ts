@@ -2,7 +2,8 @@
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { Explanation, ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import { toStatementError } from "./errors.js";
-import { approve } from "./guard.js";
+import { approve, unseenPlan } from "./guard.js";
+import { withoutKey } from "./hidden-columns.js";
 import { findingsOf, type PlanNode, planText } from "./plan.js";
 import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
@@ -19,6 +20,7 @@ export async function explain(
       hint: "Give the statement itself, without EXPLAIN in front.",
     });
   }
+  if (approved.readsUnseen) throw unseenPlan();
   const prefix = `EXPLAIN (FORMAT JSON${options.analyze ? ", ANALYZE, BUFFERS" : ""}) `;
   let json = "";
   try {
@@ -32,10 +34,12 @@ export async function explain(
       }),
     );
   } catch (thrown) {
-    throw toStatementError(thrown, { sql: approved.sql, offset: prefix.length });
+    throw toStatementError(thrown, { ...approved, offset: prefix.length });
   }
   // The server's own EXPLAIN (FORMAT JSON): an array of one plan.
-  const [plan] = JSON.parse(json) as readonly [{ Plan: PlanNode; "Planning Time"?: number; "Execution Time"?: number }];
+  const [plan] = JSON.parse(withoutKey(json)) as readonly [
+    { Plan: PlanNode; "Planning Time"?: number; "Execution Time"?: number },
+  ];
   const times = options.analyze ? `\nPlanning ${plan["Planning Time"]} ms, execution ${plan["Execution Time"]} ms` : "";
   return { plan: planText(plan.Plan) + times, findings: findingsOf(plan.Plan) };
 }

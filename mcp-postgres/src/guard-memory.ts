@@ -9,6 +9,12 @@ export interface KnownFunction {
   readonly isReviewed: boolean;
   /** It takes one row, so that `row.name` calls it. */
   readonly takesRow: boolean;
+  /** Its body only computes: it names no table, no SQL text, and no function of a user. */
+  readonly isPure: boolean;
+  /** The system's own that speaks of the catalogue: its arguments or results are oids, names or definitions. */
+  readonly tellsCatalogue: boolean;
+  /** A call without a schema can mean it. */
+  readonly isVisible: boolean;
   /** How many arguments a call of it can have. */
   readonly minArgs: number;
   readonly maxArgs: number;

@@ -18,6 +18,9 @@ export interface KnownNames {
 const memoryMs = 30_000;
 const maxRemembered = 5_000;
 
+/** oid and the reg… types, whose text is the name of an object. */
+const catalogueTypes = "'{26,24,2202,2203,2204,2205,2206,3734,3769,4089,4096,4191}'::pg_catalog.oid[]";
+
 const functionsSql = `
   SELECT p.proname, n.nspname,
     p.provolatile = 'v' OR EXISTS (
@@ -29,9 +32,23 @@ const functionsSql = `
     n.nspname = 'pg_catalog' OR EXISTS (
       SELECT 1 FROM pg_catalog.pg_depend AS d
       WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'),
-    p.pronargs - p.pronargdefaults, CASE WHEN p.provariadic = 0 THEN p.pronargs END
+    p.pronargs - p.pronargdefaults, CASE WHEN p.provariadic = 0 THEN p.pronargs END,
+    CASE WHEN n.nspname = 'pg_catalog' OR NOT $2::pg_catalog.bool THEN true
+      WHEN p.prokind NOT IN ('f', 'w') OR l.lanname NOT IN ('sql', 'plpgsql') THEN false ELSE (
+        SELECT d.body !~* '\\m(from|join|table|execute|perform|cursor|\\w*xml\\w*|ts_stat|dblink\\w*)\\M|u&|ts_rewrite|crosstab'
+          AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_proc AS q JOIN pg_catalog.pg_namespace AS m ON m.oid = q.pronamespace
+            WHERE m.nspname NOT IN ('pg_catalog', 'information_schema') AND q.proname <> p.proname
+              AND pg_catalog.strpos(d.body, q.proname) > 0)
+        FROM (SELECT pg_catalog.pg_get_functiondef(p.oid) OFFSET 0) AS d (body)) END,
+    n.nspname = 'pg_catalog' AND (
+      p.prorettype = ANY (${catalogueTypes}) OR p.proargtypes::pg_catalog.oid[] && ${catalogueTypes}
+      OR COALESCE(p.proallargtypes && ${catalogueTypes}, false)
+      OR p.proname ~ '^(pg_get_|has_|to_reg|pg_stat|pg_identify|pg_describe|pg_show|pg_ls|pg_lock|pg_cursor|pg_prepared|pg_event|pg_tablespace|pg_database|current_schemas|row_security)'),
+    pg_catalog.pg_function_is_visible(p.oid)
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     LEFT JOIN pg_catalog.pg_type AS t ON t.oid = p.proargtypes[0]
+    LEFT JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
   WHERE p.proname = ANY ($1::pg_catalog.text[])`;
 
 const operatorsSql = `
@@ -83,7 +100,7 @@ export async function knowNames(
     const [foundFunctions = [], foundOperators = [], foundRelations = []] = await ask(
       source,
       [
-        { sql: functionsSql, params: [arrayText(functions)] },
+        { sql: functionsSql, params: [arrayText(functions), String(source.columnRules.length > 0)] },
         { sql: operatorsSql, params: [arrayText(operators)] },
         {
           sql: relationsSql,
@@ -114,11 +131,14 @@ export async function knowNames(
 function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunction[] {
   return rows
     .filter(([found]) => found === name)
-    .map(([, schema, isVolatile, takesRow, isReviewed, minArgs, maxArgs]) => ({
+    .map(([, schema, isVolatile, takesRow, isReviewed, minArgs, maxArgs, isPure, tells, isVisible]) => ({
       schema: schema ?? "",
       isVolatile: isVolatile === "t",
       takesRow: takesRow === "t",
       isReviewed: isReviewed === "t",
+      isPure: isPure === "t",
+      tellsCatalogue: tells === "t",
+      isVisible: isVisible === "t",
       // A variadic argument may be left out.
       minArgs: maxArgs == null ? Number(minArgs) - 1 : Number(minArgs),
       maxArgs: maxArgs == null ? Number.POSITIVE_INFINITY : Number(maxArgs),

@@ -2,11 +2,12 @@
  * Whether what a statement names may be used: functions and operators by the catalogue's volatility with a short list of
  * exceptions, relations by schema and kind, views and texts that are run as SQL by what is in them.
  */
-import { CodedError } from "@database-interface/mcp-core/host";
+import type { CodedError } from "@database-interface/mcp-core/host";
 import type { CallOptions } from "@database-interface/mcp-core/sql";
 import { assertReadOnly, notAllowed, onlyReading, parseOne } from "./guard-class.js";
 import { amplifiers, harmlessVolatile, maxMade, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
 import { type KnownNames, knowNames } from "./guard-names.js";
+import { assertBlind, assertSeen, readsOutside } from "./guard-visibility.js";
 import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
 import type { Parse } from "./parser.js";
 import type { Source } from "./source.js";
@@ -21,7 +22,13 @@ interface Inner {
 }
 
 /** Checks every name against the catalogue, through views and texts that are run as SQL. */
-export async function assertNames(source: Source, parse: Parse, first: Usage, options: CallOptions): Promise<void> {
+export async function assertNames(
+  source: Source,
+  parse: Parse,
+  first: Usage,
+  options: CallOptions,
+): Promise<{ readonly readsUnseen: boolean }> {
+  let readsUnseen = false;
   const seen = new Set<string>();
   let level: readonly { readonly usage: Usage; readonly isCallers: boolean }[] = [{ usage: first, isCallers: true }];
   for (let depth = 0; level.length > 0; depth++) {
@@ -40,12 +47,16 @@ export async function assertNames(source: Source, parse: Parse, first: Usage, op
     for (const { usage, isCallers } of level) {
       assertCode(usage, known);
       inner.push(...usage.calls.flatMap((call) => assertCall(call, known).map((sql) => ({ sql, isCallers }))));
-      inner.push(...assertRelations(usage, known, isCallers ? source.schemas : undefined));
+      if (source.schemas !== undefined && isCallers) assertSeen(usage, known, source.schemas);
+      if (source.columnRules.length > 0) assertBlind(usage, known);
+      readsUnseen ||= source.schemas !== undefined && readsOutside(usage, known, source.schemas);
+      inner.push(...assertRelations(usage, known));
     }
     const fresh = inner.filter(({ sql, isCallers }) => !seen.has(`${isCallers}${sql}`));
     for (const { sql, isCallers } of fresh) seen.add(`${isCallers}${sql}`);
     level = fresh.map(({ sql, isCallers }) => ({ usage: innerUsage(parse, sql), isCallers }));
   }
+  return { readsUnseen };
 }
 
 function innerUsage(parse: Parse, sql: string): Usage {
@@ -71,7 +82,7 @@ function assertCode(usage: Usage, known: KnownNames): void {
 }
 
 /** Checks the relations; gives the queries of the views among them. */
-function assertRelations(usage: Usage, known: KnownNames, schemas: readonly string[] | undefined): readonly Inner[] {
+function assertRelations(usage: Usage, known: KnownNames): readonly Inner[] {
   const views: Inner[] = [];
   for (const used of usage.relations) {
     const relation = known.relation(used);
@@ -82,11 +93,6 @@ function assertRelations(usage: Usage, known: KnownNames, schemas: readonly stri
       );
     }
     if (relation === undefined) continue;
-    if (schemas !== undefined && !isSeen(relation.schema, schemas)) {
-      throw new CodedError("permission_denied", `The schema ${relation.schema} is not visible through this server.`, {
-        hint: `Visible: ${schemas.join(", ")}.`,
-      });
-    }
     if (relation.wrapper === "file_fdw") {
       throw notAllowed(`${used.name} reads a file of the server.`, "Query tables of the database.");
     }
@@ -94,9 +100,6 @@ function assertRelations(usage: Usage, known: KnownNames, schemas: readonly stri
   }
   return views;
 }
-
-const isSeen = (schema: string, schemas: readonly string[]): boolean =>
-  schemas.includes(schema) || schema === "pg_catalog" || schema === "information_schema";
 
 /** Checks a call; gives the texts it would run. */
 function assertCall(call: UsedCall, known: KnownNames): readonly string[] {

@@ -36,6 +36,10 @@ export interface Usage {
   readonly operators: readonly string[];
   /** Names after a dot: `c.name` calls a function when no column has the name. */
   readonly attributes: readonly string[];
+  /** Types that are named, as in casts. */
+  readonly types: readonly UsedName[];
+  /** Names of the CTEs. */
+  readonly commonTables: ReadonlySet<string>;
   /** Kinds of the statements inside, such as `InsertStmt`, without SELECT. */
   readonly statements: readonly string[];
   readonly hasInto: boolean;
@@ -52,6 +56,8 @@ export function collectUsage(tree: unknown): Usage {
   const relations: UsedName[] = [];
   const operators = new Set<string>();
   const attributes = new Set<string>();
+  const types: UsedName[] = [];
+  const commonTables = new Set<string>();
   const statements = new Set<string>();
   let hasInto = false;
   let hasLocking = false;
@@ -83,6 +89,11 @@ export function collectUsage(tree: unknown): Usage {
     } else if (kind.endsWith("Stmt") && kind !== "SelectStmt" && kind !== "RawStmt") {
       statements.add(kind);
     }
+    if ("typemod" in node) {
+      const type = qualified(node.names);
+      if (type !== undefined) types.push(type);
+    }
+    if (typeof node.ctename === "string") commonTables.add(node.ctename);
     for (const name of syntaxCalls.get(kind) ?? []) calls.push({ schema: undefined, name, args: [], arity: undefined });
     for (const key of ["name", "operName", "useOp"]) {
       const operator = list(node[key]).map(stringOf).at(-1);
@@ -94,6 +105,8 @@ export function collectUsage(tree: unknown): Usage {
     relations,
     operators: [...operators],
     attributes: [...attributes],
+    types,
+    commonTables,
     statements: [...statements],
     hasInto,
     hasLocking,

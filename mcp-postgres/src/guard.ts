@@ -4,18 +4,21 @@
  * layer is for what they let through.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
+import type { ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import {
   allowedKinds,
   assertClass,
   assertReadOnly,
   multipleStatements,
+  notAllowed,
   onlyReading,
   parseOne,
   type Tree,
 } from "./guard-class.js";
 import { assertNames } from "./guard-rules.js";
-import { collectUsage } from "./guard-walk.js";
+import { collectUsage, type Usage } from "./guard-walk.js";
+import { hideColumns } from "./hidden-columns.js";
+import type { HidingStatement } from "./hidden-statement.js";
 import { loadParser, type Parse } from "./parser.js";
 import { type StatementShape, scanStatement } from "./scan.js";
 import type { Source } from "./source.js";
@@ -26,6 +29,10 @@ export interface Approved {
   readonly sql: string;
   /** True for SELECT, VALUES, TABLE and WITH: it can stand in a subquery, or be opened as a cursor. */
   readonly isSelect: boolean;
+  /** What stands for tables with hidden columns, where there are rules. */
+  readonly hiding?: HidingStatement | undefined;
+  /** A view of it reads schemas that may not be seen: its plan would name them. */
+  readonly readsUnseen: boolean;
 }
 
 const reading = new Set(["select", "with", "values", "table", "show", "explain"]);
@@ -36,31 +43,46 @@ const writing = new Set(
 );
 const maxSqlBytes = 100_000;
 
+type Asking = Pick<ReadOptions, "signal" | "observe">;
+
 /** @throws CodedError `sql_empty`, `sql_too_long`, `multiple_statements`, `syntax_error`, `read_only`, `not_allowed`, `parameter_count` */
-export async function approve(source: Source, { sql, params }: Statement, options: CallOptions): Promise<Approved> {
-  const shape = toShape(sql);
-  if (shape.parameters !== params.length) {
-    throw new CodedError(
-      "parameter_count",
-      `The statement has ${shape.parameters} parameters and params has ${params.length} values.`,
-      { hint: "Give one value in params for each of $1, $2, …" },
-    );
-  }
+export async function approve(source: Source, { sql, params }: Statement, options: Asking): Promise<Approved> {
+  const shape = toOneStatement({ sql, params });
+  assertReads(shape);
   const { bare, tree } = parseBare(await loadParser(), sql, shape);
   const top = Object.keys(tree)[0] ?? "";
-  assertClass(top, tree);
   const usage = collectUsage(tree);
+  options.observe?.({ statementClass: top.replace("Stmt", "").toLowerCase(), tables: tablesOf(usage) });
+  assertClass(top, tree);
   assertReadOnly(usage, allowedKinds(top, tree));
-  await assertNames(source, await loadParser(), usage, options);
-  return { sql: bare, isSelect: top === "SelectStmt" && shape.isClosed };
+  const { readsUnseen } = await assertNames(source, await loadParser(), usage, options);
+  if (readsUnseen && top === "ExplainStmt") throw unseenPlan();
+  const isSelect = top === "SelectStmt" && shape.isClosed;
+  if (source.columnRules.length === 0) return { sql: bare, isSelect, readsUnseen };
+  if (top === "ExplainStmt") throw notAllowed("EXPLAIN is not run as a query here.", "Use the tool explain.");
+  const hiding = await hideColumns(source, await loadParser(), bare, tree, options);
+  return { sql: hiding.sql, isSelect, readsUnseen, hiding };
 }
+
+/** The refusal of a plan that would name what may not be seen. */
+export const unseenPlan = (): CodedError =>
+  notAllowed(
+    "Its views read schemas that are not shown, which a plan would name.",
+    "Query it; only its plan is withheld.",
+  );
+
+/** The tables it names, with their schema where it is written, without CTEs. */
+const tablesOf = ({ relations, commonTables }: Usage): readonly string[] =>
+  relations
+    .filter(({ schema, name }) => schema !== undefined || !commonTables.has(name))
+    .map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`));
 
 /**
  * The text as it will be sent, and its tree: always of the same text. Comments stay, as marks in the server's own views,
  * unless they make any difference to the parser: it stumbles over one in the middle of NULLS LAST and the like, where
  * the server does not. Then blanks are sent in their place.
  */
-function parseBare(parse: Parse, sql: string, shape: StatementShape): { readonly bare: string; readonly tree: Tree } {
+export function parseBare(parse: Parse, sql: string, shape: StatementShape): { readonly bare: string; readonly tree: Tree } {
   const blank = (text: string) => text.replaceAll(";", " ");
   const bare = blank(sql.slice(0, shape.start)) + sql.slice(shape.start, shape.end) + blank(sql.slice(shape.end));
   if (shape.comments.length === 0) return { bare, tree: parseOne(parse, bare) };
@@ -80,8 +102,8 @@ function isSameTree(parse: Parse, sql: string, tree: Tree): boolean {
   }
 }
 
-/** The lexical checks, which need no parser. */
-function toShape(sql: string): StatementShape {
+/** The lexical checks of any one statement, which need no parser. */
+export function toOneStatement({ sql, params }: Statement): StatementShape {
   if (Buffer.byteLength(sql) > maxSqlBytes) {
     throw new CodedError("sql_too_long", "The statement is longer than 100 kB.", { hint: "Use params, or a join." });
   }
@@ -94,11 +116,21 @@ function toShape(sql: string): StatementShape {
     throw new CodedError("sql_empty", "There is no statement in the text.", { hint: "Such as SELECT 1." });
   }
   if (shape.statements > 1) throw multipleStatements();
+  if (shape.parameters !== params.length) {
+    throw new CodedError(
+      "parameter_count",
+      `The statement has ${shape.parameters} parameters and params has ${params.length} values.`,
+      { hint: "Give one value in params for each of $1, $2, …" },
+    );
+  }
+  return shape;
+}
+
+function assertReads(shape: StatementShape): void {
   if (writing.has(shape.keyword)) {
     throw new CodedError("read_only", `This server only reads; ${shape.keyword.toUpperCase()} changes something.`, {
       hint: "Use SELECT.",
     });
   }
   if (!reading.has(shape.keyword)) throw onlyReading();
-  return shape;
 }

@@ -18,14 +18,14 @@ export async function read(source: Source, statement: Statement, sink: RowSink, 
   // The cap goes into the statement, which keeps parallel plans and top-N sorts; a cursor would not.
   const sql = `${capPrefix}${approved.sql}\n) AS q LIMIT ${options.maxRows + 1}`;
   try {
-    await stream(source, { sql, params: statement.params }, sink, options);
+    await stream(source, { sql, params: statement.params }, approved, sink, options);
   } catch (thrown) {
     // What may not stand in a subquery, or reads differently there, is left to the server as the caller wrote it.
     const sqlstate = sqlstateOf(thrown);
     if (sqlstate === "42601" || sqlstate === "0A000") {
       return await readPlain(source, approved, statement, sink, options);
     }
-    throw toStatementError(thrown, { sql: approved.sql, offset: capPrefix.length });
+    throw toStatementError(thrown, { ...approved, offset: capPrefix.length });
   }
 }
 
@@ -37,14 +37,20 @@ async function readPlain(
   options: ReadOptions,
 ): Promise<void> {
   try {
-    await stream(source, { sql: approved.sql, params: statement.params }, sink, options);
+    await stream(source, { sql: approved.sql, params: statement.params }, approved, sink, options);
   } catch (thrown) {
-    throw toStatementError(thrown, { sql: approved.sql, offset: 0 });
+    throw toStatementError(thrown, { ...approved, offset: 0 });
   }
 }
 
 /** Sends the statement and feeds the sink; types met for the first time are asked for before anything is delivered. */
-async function stream(source: Source, statement: Statement, sink: RowSink, options: ReadOptions): Promise<void> {
+async function stream(
+  source: Source,
+  statement: Statement,
+  { hiding }: Approved,
+  sink: RowSink,
+  options: ReadOptions,
+): Promise<void> {
   let fields: readonly Field[] = [];
   let isAnswered = false;
   let failure: unknown;
@@ -56,6 +62,12 @@ async function stream(source: Source, statement: Statement, sink: RowSink, optio
     const onFields = (found: readonly Field[]) => {
       fields = found;
       isAnswered = true;
+      try {
+        hiding?.assertFields(found);
+      } catch (thrown) {
+        failure = thrown;
+        work.stop();
+      }
     };
     const onRow = (row: TextRow) => {
       if (work.isStopped) return;

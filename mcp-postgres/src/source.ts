@@ -1,4 +1,5 @@
 /** What an open source is to the files that work on it. */
+import type { ColumnRule } from "@database-interface/mcp-core/sql";
 import type { TlsConfig } from "./config.js";
 import type { NameMemory } from "./guard-memory.js";
 import type { Pool } from "./pool.js";
@@ -13,4 +14,6 @@ export interface Source {
   readonly names: NameMemory;
   /** Schemas whose tables may be read; all when absent. */
   readonly schemas: readonly string[] | undefined;
+  /** Columns that are denied or masked; mostly none. */
+  readonly columnRules: readonly ColumnRule[];
 }

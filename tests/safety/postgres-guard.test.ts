@@ -31,7 +31,7 @@ beforeAll(async () => {
   source = postgresKind.open(postgresKind.parseSource(database.url, {}), {
     poolSize: 2,
     connectTimeoutMs: 5_000,
-    schemas: ["open"],
+    schemas: ["open", "pg_catalog", "information_schema"],
     log: { debug: () => {}, warn: () => {} },
   });
 });

@@ -40,7 +40,8 @@ beforeAll(async () => {
     tls: config.tls,
     typeNames: new Map(),
     names: createNameMemory(),
-    schemas: ["shop", "hr", "public"],
+    schemas: ["shop", "hr", "public", "pg_catalog", "information_schema"],
+    columnRules: [],
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
   for (const { sql } of await load("attacks.pg.jsonl")) {

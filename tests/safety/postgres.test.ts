@@ -121,7 +121,7 @@ const openAs = (role: string): Database => {
   return postgresKind.open(postgresKind.parseSource(url, {}), {
     poolSize: 1,
     connectTimeoutMs: 5_000,
-    schemas: ["shop", "hr", "public"],
+    schemas: ["shop", "hr", "public", "pg_catalog", "information_schema"],
     log: { debug: () => {}, warn: () => {} },
   });
 };

@@ -168,7 +168,8 @@ describe("the command", () => {
 
   const refused: readonly [string, readonly string[], RegExp][] = [
     ["writing, which this version has not", ["--mode", "approve"], /not available in this version/],
-    ["rules for columns, which this version cannot enforce", ["--deny-columns", "users.ssn"], /cannot enforce/],
+    ["a rule that names no column", ["--deny-columns", "ssn"], /names no column/],
+    ["a mask that is none", ["--mask", "users.ssn=half"], /no way of masking/],
     ["a tool that does not exist", ["--tools", "qurey"], /query/],
     ["more connections than sensible", ["--pool", "5000"], /at most 100/],
     ["a time that is none", ["--timeout", "soon"], /duration/],

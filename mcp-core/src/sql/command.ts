@@ -14,6 +14,7 @@ import { databaseSettings } from "./settings.js";
 import { checkSources } from "./source-check.js";
 import { type PlannedSource, planSources } from "./sources.js";
 import { checkToolNames } from "./tools.js";
+import { restrictDatabase } from "./visible-database.js";
 
 type Values = CommandCall<typeof databaseSettings>["values"];
 
@@ -68,6 +69,8 @@ async function run<Config extends SourceConfig>(
     environment: io.environment,
     passwordCommand: values.passwordCommand,
     schemas: values.schemas,
+    denyColumns: values.denyColumns,
+    mask: values.mask,
   });
   await using sources = openSources(kind, planned, settings, log);
   if (values.check) return await checkSources(sources.list, settings, io);
@@ -112,10 +115,11 @@ function openSources<Config extends SourceConfig>(
   { poolSize }: ServerSettings,
   log: Log,
 ): AsyncDisposable & { readonly list: readonly Source[] } {
-  const list = planned.map(({ name, config, password, schemas }): Source => {
+  const list = planned.map(({ name, config, password, schemas, columnRules }): Source => {
     log.info("source", { source: name, database: config.label });
-    const options = { poolSize, connectTimeoutMs, schemas, password, log: log.with({ source: name }) };
-    return { name, label: config.label, database: kind.open(config, options) };
+    const options = { poolSize, connectTimeoutMs, schemas, columnRules, password, log: log.with({ source: name }) };
+    const database = restrictDatabase(kind.open(config, options), { schemas, columnRules });
+    return { name, label: config.label, database };
   });
   return {
     list,

@@ -4,6 +4,8 @@
  * learn which one they serve.
  */
 
+import type { ColumnRule } from "./column-rules.js";
+
 /** One statement and its positional parameters, as the caller gave them. */
 export interface Statement {
   /** Exactly one statement in the database's own dialect, at most 100 kB. */
@@ -28,6 +30,16 @@ export interface ReadOptions extends CallOptions {
   readonly timeoutMs: number;
   /** Bytes from the wire after which the connection is cut, whatever a single row holds. */
   readonly maxWireBytes: number;
+  /** Told what a statement is as soon as that is understood, also when it is then refused: for the audit. */
+  readonly observe?: ((facts: StatementFacts) => void) | undefined;
+}
+
+/** What a database understands of a statement. */
+export interface StatementFacts {
+  /** Such as `select` or `explain`, in the words of the product. */
+  readonly statementClass?: string;
+  /** Tables and views it names, with their schema where it is written. */
+  readonly tables?: readonly string[];
 }
 
 /**
@@ -169,6 +181,45 @@ export interface Explanation {
   readonly findings: readonly string[];
 }
 
+/** What a statement would do, as far as it can be told without running it. */
+export interface WritePlan {
+  /** Its class in lower case, such as `update` or `alter table`. */
+  readonly kind: string;
+  /** The tables and other objects it names as its targets. */
+  readonly targets: readonly string[];
+  /** A sentence each: no WHERE, several tables, triggers, CASCADE, committed at once, … */
+  readonly warnings: readonly string[];
+  /** Why it cannot be tried and rolled back, a sentence; absent when it can. */
+  readonly noDryRun?: string | undefined;
+}
+
+/** What a dry run saw before it was rolled back. */
+export interface DryRun {
+  readonly rowsAffected: number;
+  /** A few of the rows as they were and as they would be, where the database can tell. */
+  readonly before?: RowSample | undefined;
+  readonly after?: RowSample | undefined;
+}
+
+/** A few rows. */
+export interface RowSample {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+/** Writing, for databases that offer it; reads never come this way. */
+export interface Writing {
+  /** Understands the statement without running it. @throws CodedError `not_allowed` for what is no data or schema write */
+  plan(statement: Statement, options: CallOptions): Promise<WritePlan>;
+  /** Runs it in a transaction that is rolled back. @throws CodedError `dry_run_unavailable` */
+  dryRun(statement: Statement, options: ReadOptions): Promise<DryRun>;
+  /**
+   * Runs it once and commits; the sink gets the rows it returns, if any, and may let the rest go by.
+   * @throws CodedError `outcome_unknown` when the connection broke while it may have been committed
+   */
+  run(statement: Statement, sink: RowSink, options: ReadOptions): Promise<{ readonly rowsAffected: number }>;
+}
+
 /** An open source: a pool of connections and what can be asked through it. Connects on first use. */
 export interface Database extends AsyncDisposable {
   readonly catalog: Catalog;
@@ -182,6 +233,8 @@ export interface Database extends AsyncDisposable {
   /** Opens a result in one snapshot that stays on the server until it is disposed. The signal counts until it is open. */
   openCursor(statement: Statement, options: ReadOptions): Promise<RowCursor>;
   explain(statement: Statement, options: ReadOptions & { readonly analyze: boolean }): Promise<Explanation>;
+  /** Absent where the database only reads. */
+  readonly writing?: Writing | undefined;
 }
 
 /** What a source needs to be opened, already parsed and checked; only its own database understands the rest. */
@@ -198,8 +251,10 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** Milliseconds to wait for a connection to be made or to become free. */
   readonly connectTimeoutMs: number;
-  /** Schemas the model may see; all when absent. */
+  /** Schemas the model may see, in the catalogue and in SQL; all when absent. */
   readonly schemas?: readonly string[] | undefined;
+  /** Columns that no statement may read, or only masked; none when absent. */
+  readonly columnRules?: readonly ColumnRule[] | undefined;
   /** Asked for the password at every new connection when set (`--password-command`, rotating tokens). */
   readonly password?: (() => Promise<string>) | undefined;
   /** For what happens outside any call: a connection lost while idle, a reconnect. */
@@ -227,6 +282,8 @@ export interface DatabaseKind<Config extends SourceConfig = SourceConfig> {
   readonly dialect: string;
   /** What names are quoted with in texts meant for SQL. Default `"`. */
   readonly identifierQuote?: '"' | "`";
+  /** How strings and comments are written: `backslash` as MySQL does. Default `standard`. */
+  readonly lexis?: "standard" | "backslash";
   /**
    * A source from its URL, the environment filling what the URL leaves out. Unknown URL options are errors.
    * @throws CodedError `url_invalid` naming the part and the remedy, never echoing the URL

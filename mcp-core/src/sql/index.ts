@@ -1,5 +1,6 @@
 /** The face of the SQL room: what a database folder needs to become a server. */
 export type { ServerLog, ServerSettings, Source } from "./call.js";
+export { type ColumnName, type ColumnRule, type MaskKind, parseColumnRules, ruleFor } from "./column-rules.js";
 export { databaseCommand, runDatabaseCommand } from "./command.js";
 export type {
   CallOptions,
@@ -32,3 +33,4 @@ export { type MissingName, StatementError, type StatementErrorDetails } from "./
 export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
 export { databaseSettings } from "./settings.js";
+export { restrictDatabase, type Visibility } from "./visible-database.js";

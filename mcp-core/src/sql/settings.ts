@@ -31,9 +31,11 @@ const sourceEntry = v.union(
       password: v.optional(v.string()),
       passwordCommand: v.optional(v.string()),
       schemas: v.optional(v.array(v.string())),
+      denyColumns: v.optional(v.array(v.string())),
+      mask: v.optional(v.array(v.string())),
     }),
   ],
-  "must be a URL or an object with url, options, password, passwordCommand, schemas",
+  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask",
 );
 
 /** A source as a config file writes it. */
@@ -52,7 +54,8 @@ export const databaseSettings = {
     group: "Databases",
   }),
   sources: setting(v.optional(v.record(v.string(), sourceEntry)), {
-    describe: "Databases by name: a URL, or url with options, password, passwordCommand and schemas.",
+    describe:
+      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns and mask.",
     flag: false,
     group: "Databases",
   }),
@@ -116,20 +119,23 @@ export const databaseSettings = {
     group: "Limits",
   }),
   schemas: setting(v.optional(v.array(v.string())), {
-    describe: "Schemas to show in searches and descriptions; SQL can name others still.",
+    describe: "Schemas that may be seen, in searches, descriptions and SQL; all others are refused.",
     env: ["MCP_SCHEMAS"],
     placeholder: "names",
     group: "Limits",
   }),
-  denyColumns: setting(
-    v.optional(
-      v.pipe(
-        v.array(v.string()),
-        v.check((columns) => columns.length === 0, "must be left out: this version cannot enforce it"),
-      ),
-    ),
-    { describe: "Not available in this version: refused, never ignored.", placeholder: "names", group: "Limits" },
-  ),
+  denyColumns: setting(v.optional(v.array(v.string())), {
+    describe: "Columns no statement may read: table.column, schema.table.column, *.column.",
+    env: ["MCP_DENY_COLUMNS"],
+    placeholder: "names",
+    group: "Limits",
+  }),
+  mask: setting(v.optional(v.array(v.string())), {
+    describe: "Columns shown masked: table.column=full, =last4 or =hash.",
+    env: ["MCP_MASK"],
+    placeholder: "rules",
+    group: "Limits",
+  }),
   structured: setting(v.optional(v.boolean()), {
     describe: "Adds structuredContent and outputSchema, for programs; the text gets half of --max-bytes.",
     env: ["MCP_STRUCTURED"],

@@ -3,6 +3,7 @@
  * in this order. It opens nothing, and no URL ever reaches a message.
  */
 import { CodedError } from "../host/errors.js";
+import { type ColumnRule, parseColumnRules } from "./column-rules.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
 import { createPasswordCommand } from "./password-command.js";
 import type { SourceEntry } from "./settings.js";
@@ -13,6 +14,7 @@ export interface PlannedSource<Config extends SourceConfig> {
   readonly config: Config;
   readonly password: (() => Promise<string>) | undefined;
   readonly schemas: readonly string[] | undefined;
+  readonly columnRules: readonly ColumnRule[];
 }
 
 /** Where sources can be named. */
@@ -27,6 +29,9 @@ export interface SourceOrigins {
   readonly passwordCommand?: string | undefined;
   /** For sources that bring no schemas of their own. */
   readonly schemas?: readonly string[] | undefined;
+  /** For every source, besides its own. */
+  readonly denyColumns?: readonly string[] | undefined;
+  readonly mask?: readonly string[] | undefined;
 }
 
 const sourceName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -41,7 +46,11 @@ export function planSources<Config extends SourceConfig>(
   origins: SourceOrigins,
 ): readonly PlannedSource<Config>[] {
   const { environment } = origins;
-  const shared = { password: passwordOf(origins.passwordCommand), schemas: origins.schemas };
+  const shared = {
+    password: passwordOf(origins.passwordCommand),
+    schemas: origins.schemas,
+    columnRules: rulesOf(origins),
+  };
   const planned = new Map<string, PlannedSource<Config>>();
   const add = (source: PlannedSource<Config>) => {
     if (planned.has(source.name)) throw duplicateName(source.name);
@@ -77,7 +86,17 @@ function planEntry<Config extends SourceConfig>(
     config: kind.parseSource(withOptions(own.url, own.options ?? {}), origins.environment),
     password: password === undefined ? passwordOf(passwordCommand) : async () => password,
     schemas: own.schemas ?? origins.schemas,
+    columnRules: rulesOf(origins, own),
   };
+}
+
+/** A source's own rules add to those for every source: what is hidden once stays hidden. */
+function rulesOf(
+  shared: Pick<SourceOrigins, "denyColumns" | "mask">,
+  own: Pick<SourceOrigins, "denyColumns" | "mask"> = {},
+): readonly ColumnRule[] {
+  const both = (name: "denyColumns" | "mask") => [...(shared[name] ?? []), ...(own[name] ?? [])];
+  return parseColumnRules(both("denyColumns"), both("mask"));
 }
 
 const passwordOf = (command: string | undefined) =>
