@@ -21,6 +21,10 @@ const positive = v.pipe(
 const ownKeys = {
   /** The protocol era it speaks; found out by asking when `auto`, the default. */
   era: v.optional(v.picklist(["auto", "legacy", "modern"], "must be auto, legacy or modern")),
+  /** What the names of its tools and prompts begin with. Default: the server's name and two underscores. */
+  prefix: v.optional(
+    v.pipe(v.string("must be text"), v.regex(/^[A-Za-z0-9_-]{0,40}$/, "must be letters, digits, _ and -")),
+  ),
   /** Whether its tools are blocked when their descriptors change. Default true. */
   pin: v.optional(flag),
   /** Time without a call after which it is stopped. */

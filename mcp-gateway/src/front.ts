@@ -74,12 +74,28 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
         return {};
       });
     }
+    const named = era === "modern" ? requestInfo?.headers.get("mcp-method") : undefined;
+    if (typeof named === "string" && !methods.has(named)) return server; // the SDK says 404, as HTTP wants it
     // no handler by method: the SDK would parse and rebuild what must pass untouched
     server.fallbackRequestHandler = (request, context) =>
       answerSdk(request.method, isFields(request.params) ? request.params : {}, front, context, options);
     return server;
   };
 }
+
+/** What is answered here or behind. */
+const methods: ReadonlySet<string> = new Set([
+  "tools/list",
+  "tools/call",
+  "prompts/list",
+  "prompts/get",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "completion/complete",
+]);
 
 async function answerSdk(method: string, params: Fields, front: Front, context: ServerContext, options: FrontOptions) {
   const request = toClientRequest(front, context, params);

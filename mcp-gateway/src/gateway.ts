@@ -149,7 +149,8 @@ export function openGateway(options: GatewayOptions): Gateway {
       names = nameAll(
         fleet.members.map(({ plan, listing }) => {
           const changed = plan.pinKey === undefined ? [] : pins.changed(plan.pinKey, listing?.tools ?? []);
-          return { id: plan.id, databases: plan.databases, listing, blocked: new Set(changed.map(({ name }) => name)) };
+          const { id, databases, prefix } = plan;
+          return { id, databases, prefix, listing, blocked: new Set(changed.map(({ name }) => name)) };
         }),
       );
       for (const problem of names.problems) log.warn("not_listed", { problem });

@@ -11,6 +11,7 @@ export interface ListedServer {
   readonly id: string;
   readonly databases?: { readonly kind: { readonly name: string }; readonly sources: readonly string[] } | undefined;
   readonly listing: Listing | undefined;
+  readonly prefix?: string | undefined;
   /** Tools that have changed since they were approved: known, but neither listed nor called. */
   readonly blocked?: ReadonlySet<string> | undefined;
 }
@@ -45,14 +46,14 @@ export function nameAll(servers: readonly ListedServer[]): Names {
   );
   const prompts = mergeOurs(servers, "prompts", (variants) => mergePrompts(variants, servers, sources.length > 1));
   const blocked = new Map<string, string>();
-  for (const { id, databases, listing, blocked: changed } of servers) {
+  for (const { id, databases, listing, prefix = `${id}__`, blocked: changed } of servers) {
     if (databases !== undefined || listing === undefined) continue;
     for (const name of changed ?? []) {
-      blocked.set(toOuterName(id, name), id);
+      blocked.set(toOuterName(prefix, name), id);
       problems.push(`${name} of ${id} has changed since it was approved. Look at it with: mcp-gateway approve ${id}`);
     }
-    addOthers(tools, id, listing.tools, problems);
-    addOthers(prompts, id, listing.prompts, problems);
+    addOthers(tools, id, prefix, listing.tools, problems);
+    addOthers(prompts, id, prefix, listing.prompts, problems);
   }
   return {
     tools,
@@ -65,18 +66,24 @@ export function nameAll(servers: readonly ListedServer[]): Names {
   };
 }
 
-/** The outer name of a server's tool or prompt: shortened by a hash where it would be longer than hosts accept. */
-export function toOuterName(server: string, name: string): string {
-  const full = `${server}__${name}`.replaceAll(/[^A-Za-z0-9_-]/g, "_");
+/** The outer name of a tool or prompt under its server's prefix: shortened by a hash where it would be longer than hosts accept. */
+export function toOuterName(prefix: string, name: string): string {
+  const full = `${prefix}${name}`.replaceAll(/[^A-Za-z0-9_-]/g, "_");
   if (full.length <= maxNameLength) return full;
-  const mark = createHash("sha256").update(`${server}\n${name}`).digest("hex").slice(0, 8);
+  const mark = createHash("sha256").update(`${prefix}\n${name}`).digest("hex").slice(0, 8);
   return `${full.slice(0, maxNameLength - 9)}_${mark}`;
 }
 
-function addOthers(names: Map<string, Owner>, server: string, entries: readonly Fields[], problems: string[]): void {
+function addOthers(
+  names: Map<string, Owner>,
+  server: string,
+  prefix: string,
+  entries: readonly Fields[],
+  problems: string[],
+): void {
   for (const entry of entries) {
     if (typeof entry.name !== "string") continue;
-    const outer = toOuterName(server, entry.name);
+    const outer = toOuterName(prefix, entry.name);
     const taken = names.get(outer);
     if (taken !== undefined) {
       const other = taken.kind === "server" ? `${taken.name} of ${taken.server}` : "a tool of the databases";

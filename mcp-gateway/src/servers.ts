@@ -32,6 +32,8 @@ export interface PlannedServer {
   readonly databases?: { readonly kind: Kind; readonly sources: readonly string[] } | undefined;
   /** Changes whenever what it lists might change. */
   readonly fingerprint: string;
+  /** What others' tools are called instead of `<id>__<name>`: this and the name. */
+  readonly prefix?: string | undefined;
   /** Set for others' servers: under what their tools are pinned, whatever the config calls them. */
   readonly pinKey?: string | undefined;
   /** Changes whenever anything about it does, secrets included. */
@@ -145,6 +147,7 @@ function planProcess(name: string, entry: ProcessEntry, options: PlanOptions): P
   return {
     id: name,
     fingerprint: hash(["process", name, command, args, Object.keys(env), cwd]),
+    prefix: entry.prefix,
     pinKey: entry.pin === false ? undefined : hash(["process", command, args, cwd]),
     identity: hash(["process", entry, options.life]),
     era: entry.era ?? "auto",
@@ -159,6 +162,7 @@ function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): Pla
   return {
     id: name,
     fingerprint: hash(["remote", name, entry.url]),
+    prefix: entry.prefix,
     pinKey: entry.pin === false ? undefined : hash(["remote", entry.url]),
     identity: hash(["remote", entry, options.life]),
     era: entry.era ?? (isSse ? "legacy" : "auto"),

@@ -10,7 +10,7 @@ import { fixtureServer, startGateway, temporaryFolder, textOf } from "./gateways
 test.each([
   ["files", "read", "files__read"],
   ["My Server", "read.all", "My_Server__read_all"],
-])("%s and %s become %s", (server, tool, outer) => expect(toOuterName(server, tool)).toBe(outer));
+])("%s and %s become %s", (server, tool, outer) => expect(toOuterName(`${server}__`, tool)).toBe(outer));
 
 test("long names are cut to 64 characters and stay apart", async () => {
   await using gateway = await startGateway(() => ({
