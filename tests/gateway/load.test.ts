@@ -1,0 +1,81 @@
+/** Many calls at once: bounded at the server, every one answered; and one id for a call from end to end. */
+import { Agent, request } from "node:http";
+import { expect, test } from "vitest";
+import { fixtureServer, startGateway, textOf } from "./gateways.js";
+
+const version = "2026-07-28";
+const envelope = {
+  "io.modelcontextprotocol/protocolVersion": version,
+  "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+
+function call(url: string, agent: Agent, id: number): Promise<string> {
+  const params = { name: "s__echo", arguments: {}, _meta: envelope };
+  const body = JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params });
+  const headers = {
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": version,
+    "mcp-method": "tools/call",
+    "mcp-name": "s__echo",
+    "content-length": Buffer.byteLength(body),
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(`${url}/mcp`, { method: "POST", agent, headers }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      answer.on("end", () => resolve(text));
+    });
+    sent.on("error", reject).end(body);
+  });
+}
+
+test.each([
+  { calls: 500, maxCalls: 10, maxQueued: 1_000, waitMs: 20 },
+  { calls: 10_000, maxCalls: 32, maxQueued: 100, waitMs: 50 },
+])("$calls at once, at most $maxCalls in progress: none is lost", { timeout: 90_000 }, async (load) => {
+  const { calls, maxCalls, maxQueued, waitMs } = load;
+  await using gateway = await startGateway(
+    () => ({ mcpServers: { s: fixtureServer("odd-server", { args: ["wait", String(waitMs)], maxCalls }) } }),
+    { life: { maxQueued } },
+  );
+  await gateway.gateway.ready({ signal: AbortSignal.timeout(10_000) });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, gateway.gateway.report().servers[0]?.active ?? 0);
+  }, 1);
+  const answers = await Promise.all(Array.from({ length: calls }, (_, id) => call(gateway.url, agent, id)));
+  clearInterval(watch);
+  agent.destroy();
+  const parsed = answers.map((text) => JSON.parse(text) as { id: number; result: { isError?: boolean } });
+  expect(parsed.map(({ id }) => id)).toEqual(Array.from({ length: calls }, (_, id) => id));
+  const done = parsed.filter((one) => textOf(one.result) === "waited").length;
+  const busy = parsed.filter(
+    (one) => one.result.isError && /"code":"busy".*Try again in \d+ s/.test(textOf(one.result)),
+  );
+  expect(done + busy.length).toBe(calls);
+  expect(done).toBeGreaterThanOrEqual(Math.min(calls, maxCalls + maxQueued));
+  expect(most).toBeLessThanOrEqual(maxCalls);
+  expect(gateway.gateway.report().servers[0]).toMatchObject({ active: 0, queued: 0, crashes: 0 });
+});
+
+test.each([
+  ["the client's own", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"],
+  ["a new one where the client sends none", undefined, undefined],
+  ["a new one where the client's is malformed", "00-0-0-0", undefined],
+])("a call's trace id is %s, at the server and in the log", async (_, traceparent, id) => {
+  await using gateway = await startGateway(() => ({
+    mcpServers: { s: fixtureServer("odd-server", { args: ["good"] }) },
+  }));
+  await using client = await gateway.connect("modern");
+  const _meta = traceparent === undefined ? {} : { traceparent };
+  const answer = await client.callTool({ name: "s__echo", arguments: {}, _meta });
+  const sent = String(JSON.parse(textOf(answer))._meta.traceparent);
+  expect(sent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
+  if (id !== undefined) expect(sent).toBe(traceparent);
+  expect(gateway.log()).toContain(`"trace":"${sent.split("-")[1]}"`);
+});
