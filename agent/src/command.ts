@@ -7,7 +7,7 @@ import { readVersion } from "./version.js";
 
 const formats = ["table", "vertical", "markdown", "csv", "json", "jsonl"] as const;
 const kinds = ["schema", "table", "view", "column", "index", "function"] as const;
-const commandNames = ["connect", "run", "query", "inspect", "check", "schema", "completion"];
+const commandNames = ["connect", "run", "query", "inspect", "check", "sessions", "schema", "completion"];
 
 const gatewayOptions = {
   gateway: { type: "string", describe: "Address of a running gateway (env MCP_GATEWAY_URL)", group: "Gateway:" },
@@ -18,10 +18,29 @@ const sourceOption = { type: "string", alias: "s", describe: "Name of the databa
 const formatOption = { choices: formats, alias: ["format", "o"], describe: "How rows are written" } as const;
 const quietOption = { type: "boolean", alias: "q", default: false, describe: "Nothing on stderr but errors" } as const;
 
+const storeOption = {
+  type: "string",
+  describe: "Where sessions are kept: memory, file, file:<folder>, redis://… (env DB_AGENT_STORE)",
+} as const;
+
 /** Every option of every command, for the nearest name to a misspelt one. */
 const optionNames = [
   ...Object.keys(gatewayOptions),
-  ...["source", "output", "format", "events", "quiet", "param", "max-rows", "all", "kind", "help", "version"],
+  ...[
+    "source",
+    "output",
+    "format",
+    "events",
+    "quiet",
+    "param",
+    "max-rows",
+    "all",
+    "kind",
+    "store",
+    "session",
+    "help",
+    "version",
+  ],
 ];
 
 type Chosen = (io: Io) => Promise<number>;
@@ -92,6 +111,8 @@ function createParser(choose: (face: Chosen) => void): Argv {
               default: false,
               describe: "Write the events as JSON lines instead of the report",
             },
+            store: storeOption,
+            session: { type: "string", describe: "The reference id to run under, instead of a new one" },
             quiet: quietOption,
           })
           .example("$0 run examples/shop-report.json", "with DATABASE_URL set")
@@ -177,6 +198,18 @@ function createParser(choose: (face: Chosen) => void): Argv {
         choose(async (io) =>
           (await import("./faces/query.js")).runCheck({ ...parsed, json: output === "json", databases }, io),
         );
+      },
+    )
+    .command(
+      "sessions [action] [session]",
+      "Earlier runs by their reference ids: list, show, delete",
+      (command) =>
+        command
+          .positional("action", { choices: ["list", "show", "delete"] as const, default: "list" as const })
+          .positional("session", { type: "string", describe: "The reference id" })
+          .options({ store: storeOption, output: formatOption }),
+      ({ output, ...parsed }) => {
+        choose(async (io) => (await import("./faces/sessions.js")).runSessions({ ...parsed, format: output }, io));
       },
     )
     .command(

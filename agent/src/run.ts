@@ -1,6 +1,5 @@
 /** Runs of the workflow: LangGraph's stream as our typed events, its checkpoints as reports. */
-import type { BaseCheckpointSaver } from "@langchain/langgraph";
-import { createCheckpointer } from "./checkpoint.js";
+import { type BaseCheckpointSaver, MemorySaver } from "@langchain/langgraph";
 import { AgentError, isAbort, toErrorReport } from "./errors.js";
 import type { AgentEvent } from "./events.js";
 import type { GatewayConnection } from "./gateway/connection.js";
@@ -28,7 +27,7 @@ export interface Runner {
 export function createRunner(connection: GatewayConnection, store?: BaseCheckpointSaver): Runner {
   let toolbox: Promise<Toolbox> | undefined;
   const workflow = createWorkflow({
-    checkpointer: store ?? createCheckpointer(),
+    checkpointer: store ?? new MemorySaver(),
     loadTools() {
       toolbox ??= loadTools(connection).catch((error: unknown) => {
         toolbox = undefined;
@@ -38,12 +37,7 @@ export function createRunner(connection: GatewayConnection, store?: BaseCheckpoi
     },
   });
   const running = new Set<string>();
-
-  async function recall(session: string): Promise<Report | undefined> {
-    const { values } = await workflow.getState({ configurable: { thread_id: session } });
-    const state = values as Partial<WorkflowState>; // empty for an unknown thread
-    return state.statements === undefined ? undefined : toReport(session, state as WorkflowState);
-  }
+  const recall = recallFrom(workflow);
 
   async function* events(
     task: Task,
@@ -88,6 +82,20 @@ export function createRunner(connection: GatewayConnection, store?: BaseCheckpoi
     },
   };
 }
+
+/** Reports from a store alone, without any gateway. */
+export function createRecall(checkpointer: BaseCheckpointSaver): Runner["recall"] {
+  const loadTools = () => Promise.reject(new AgentError("internal", "Looking back needs no tools."));
+  return recallFrom(createWorkflow({ checkpointer, loadTools }));
+}
+
+const recallFrom =
+  (workflow: ReturnType<typeof createWorkflow>): Runner["recall"] =>
+  async (session) => {
+    const { values } = await workflow.getState({ configurable: { thread_id: session } });
+    const state = values as Partial<WorkflowState>; // empty for an unknown thread
+    return state.statements === undefined ? undefined : toReport(session, state as WorkflowState);
+  };
 
 function toInput({ title, connections, inspect, statements, stopsOnError }: Task) {
   return {

@@ -1,6 +1,5 @@
 /** A password is found nowhere: no argv, no log, no report, no event, no history, no file left behind. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
@@ -112,11 +111,14 @@ describe("a task with the password in its variable", () => {
 });
 
 test("a URL on the command line is not left in the process list, nor in the temporary folder", async () => {
-  const before = new Set(readdirSync(tmpdir()));
-  const { stdout } = await runAgent([url], { input: "\\l\nSELECT current_user;\n", whileRunning: async () => {} });
+  using temporary = temporaryFolder();
+  const { stdout } = await runAgent([url], {
+    input: "\\l\nSELECT current_user;\n",
+    environment: { TMPDIR: temporary.path },
+  });
   expect(stdout).toContain(role);
   expectNoCanary("stdout", stdout);
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("db-agent-") && !before.has(name))).toEqual([]);
+  expect(readdirSync(temporary.path)).toEqual([]);
 });
 
 test("the prompt: the process list, the screen and the history know no password", async () => {

@@ -11,6 +11,7 @@ import { chooseGateway, type GatewayFlags, remote } from "./gateway-choice.js";
 import { exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "./io.js";
 import { createFeedback } from "./print/feedback.js";
 import { formatReport } from "./print/report.js";
+import { storeWord, warnOfPassingKeys } from "./sessions.js";
 
 /** What the command line says. */
 export interface RunFlags extends GatewayFlags {
@@ -19,6 +20,10 @@ export interface RunFlags extends GatewayFlags {
   /** Writes the events as JSON lines on stdout instead of the report. */
   readonly events: boolean;
   readonly quiet: boolean;
+  /** Where the session is kept; in memory by default. */
+  readonly store?: string | undefined;
+  /** The reference id to run under, instead of a new one. */
+  readonly session?: string | undefined;
 }
 
 type ParsedTask = ReturnType<typeof parseTask>;
@@ -29,9 +34,16 @@ export async function runTask(flags: RunFlags, io: Io): Promise<number> {
   const spec = await gatewayOf(task, flags, io);
   const style = stylesOf(io);
   using interrupt = onInterrupt();
-  await using agent = createAgent({ gateway: spec });
+  const word = storeWord(flags.store, io);
+  await using sessions =
+    word === undefined ? undefined : await (await import("../sessions.js")).openSessions(word, io.environment);
+  if (sessions?.isLasting === false) warnOfPassingKeys(io);
+  await using agent = createAgent({ gateway: spec, ...(sessions ? { store: sessions.checkpointer } : {}) });
   using feedback = createFeedback(io.stderr, style.err, { quiet: flags.quiet });
-  const run = await agent.run(namesOnly(task), { signal: interrupt.signal });
+  const run = await agent.run(namesOnly(task), {
+    signal: interrupt.signal,
+    ...(flags.session === undefined ? {} : { session: flags.session }),
+  });
   for await (const event of run) {
     feedback.show(event);
     if (flags.events) io.stdout.write(`${JSON.stringify(event)}\n`);
@@ -41,6 +53,7 @@ export async function runTask(flags: RunFlags, io: Io): Promise<number> {
     throw error;
   });
   if (report === undefined) return exitCodes.interrupted;
+  if (sessions !== undefined && !flags.quiet) io.stderr.write(`Session ${run.session}\n`);
   if (!flags.events) await writeReport(task, flags, io, (format, options) => formatReport(report, format, options));
   return report.ok ? exitCodes.ok : exitCodes.failed;
 }

@@ -1,0 +1,42 @@
+/** Stored sessions: the sealed checkpointer on the store and the keys of the environment, opened and closed as one. */
+import { readFile } from "node:fs/promises";
+import { SealedCheckpointer } from "./checkpoint.js";
+import type { Environment } from "./config-file.js";
+import { AgentError } from "./errors.js";
+import { openStore } from "./store/open-store.js";
+import { readKeys } from "./store/seal.js";
+
+/** An open store of sessions. */
+export interface Sessions extends AsyncDisposable {
+  readonly checkpointer: SealedCheckpointer;
+  /** False when its keys end with this process: what it stores can then be read by nobody later. */
+  readonly isLasting: boolean;
+}
+
+/**
+ * Opens the store a word names (`memory`, `file`, `file:<folder>`, `redis://…`) with the keys of `MCP_KEYS` or
+ * `MCP_PASSPHRASE`, or of the files `MCP_KEYS_FILE` and `MCP_PASSPHRASE_FILE` name.
+ * @throws AgentError `usage`, `config_invalid`, `config_unreadable`, `store_unreachable`
+ */
+export async function openSessions(word: string, environment: Environment): Promise<Sessions> {
+  const { keys, isLasting } = readKeys({
+    MCP_KEYS: await secretOf("MCP_KEYS", environment),
+    MCP_PASSPHRASE: await secretOf("MCP_PASSPHRASE", environment),
+  });
+  const store = await openStore(word, environment);
+  return {
+    checkpointer: new SealedCheckpointer(store, { keys, isLasting }),
+    isLasting: isLasting || word === "memory",
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+async function secretOf(name: string, environment: Environment): Promise<string | undefined> {
+  const file = environment[`${name}_FILE`] ?? "";
+  if (file === "") return environment[name];
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (cause) {
+    throw new AgentError("config_unreadable", `The file ${name}_FILE names cannot be read.`, { cause });
+  }
+}
