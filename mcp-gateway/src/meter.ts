@@ -43,17 +43,24 @@ export function createMeter(): Meter {
   return {
     begin(method) {
       const began = performance.now();
-      return { end: (outcome) => observe(requests, { method: known(method), outcome }, began) };
+      return {
+        end: (outcome) =>
+          observe(
+            requests,
+            { mcp_method_name: known(method), ...(outcome === "ok" ? {} : { error_type: outcome }) },
+            began,
+          ),
+      };
     },
     serve(server, method) {
       const began = performance.now();
-      return { [Symbol.dispose]: () => observe(served, { server, method: known(method) }, began) };
+      return { [Symbol.dispose]: () => observe(served, { server, mcp_method_name: known(method) }, began) };
     },
     render: (gauges) =>
       [
         ...renderHistogram(
           "mcp_server_operation_duration_seconds",
-          "Requests of clients, by method and outcome.",
+          "Requests of clients, by method and, where they failed, why.",
           requests,
         ),
         ...renderHistogram(
