@@ -23,6 +23,7 @@ const engines = [
     url: process.env.BENCH_POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/postgres",
     entry: `export { approve } from "./guard.js"; export { createPool } from "./pool.js"; export { createConnector } from "./connect.js";
       export { createNameMemory } from "./guard-memory.js"; export { postgresKind as kind } from "./kind.js";`,
+    /** @param {any} room @param {unknown} pool @param {any} config */
     source: (room, pool, config) => ({
       pool,
       tls: config.tls,
@@ -37,6 +38,7 @@ const engines = [
     url: process.env.BENCH_MYSQL_URL ?? "mysql://root@127.0.0.1:3306/test",
     entry: `export { approve } from "./guard.js"; export { createPool } from "./pool.js"; export { createConnector } from "./connect.js";
       export { createNameCheck } from "./guard-names.js"; export { mysqlKind as kind } from "./kind.js";`,
+    /** @param {any} room @param {unknown} pool @param {any} config */
     source: (room, pool, config) => ({
       pool,
       checkNames: room.createNameCheck(pool),
@@ -46,6 +48,7 @@ const engines = [
   },
 ];
 
+/** @param {number[]} values @param {number} share */
 const at = (values, share) => values[Math.min(values.length - 1, Math.floor(values.length * share))]?.toFixed(3);
 
 for (const { folder, corpus, url, entry, source: toSource } of engines) {

@@ -68,7 +68,11 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
       connected.session.onClose(() => {
         const wasIdle = sessions.get(connected);
         if (wasIdle === true && !closed.signal.aborted) log.debug("connection_closed_idle");
-        if (wasIdle === false) void killLost(connected);
+        if (wasIdle === false) {
+          void killLost(connected);
+          // What befell this one may have befallen all: on a dead network an idle session costs its caller a timeout.
+          for (const [other, isIdle] of sessions) if (isIdle) drop(other);
+        }
         if (sessions.delete(connected)) next();
       });
       return connected;

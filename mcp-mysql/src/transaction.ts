@@ -26,6 +26,8 @@ export interface Work {
 const drainMs = 20;
 /** Grace for the server's own timeout before we act, and for its answer to a KILL. */
 const graceMs = 1_000;
+/** Time for the clean-up behind an answer. */
+const cleanMs = 5_000;
 /** Errors of a statement stopped by the server's own clock: MariaDB's, and MySQL's (manual B.3.1; not run). */
 export const timeoutErrnos: readonly (number | undefined)[] = [1969, 3024];
 /** The error of a statement stopped by KILL QUERY. */
@@ -40,10 +42,20 @@ export async function inTransaction(pool: Pool, limits: CallLimits, run: (work: 
   const begun = begin(connected, limits);
   const { done, stopped } = supervise(connected, limits, run);
   const ended = connected.session.send({ sql: "ROLLBACK" });
-  pool.release(connected, clean(connected, [begun, ended], stopped));
-  await done;
+  const cleaned = clean(connected, [begun, ended], stopped);
+  pool.release(connected, cleaned);
+  await done.finally(() => cutIfStuck(connected.session, cleaned));
   // The session's own defaults kept it harmless when this failed, but then it had not the promised transaction.
   await begun;
+}
+
+/** On a dead network nothing would ever answer, and the pool would be one session short for good. */
+function cutIfStuck(session: Session, cleaned: Promise<void>): void {
+  const stuck = setTimeout(() => session.destroy(new Error("the clean-up goes unanswered")), cleanMs).unref();
+  void cleaned.then(
+    () => clearTimeout(stuck),
+    () => clearTimeout(stuck),
+  );
 }
 
 /** Limits and transaction in one pipeline. A failure is for whoever awaits the call. */

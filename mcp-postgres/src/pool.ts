@@ -58,6 +58,14 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
     return at === -1 ? undefined : idle.splice(at, 1)[0]?.timer;
   }
 
+  /** After one session has failed: what befell it, such as a dead network, may have befallen all. */
+  function dropIdle(): void {
+    for (const { connected, timer } of idle.splice(0)) {
+      clearTimeout(timer);
+      void connected.session[Symbol.asyncDispose]();
+    }
+  }
+
   function forget(session: Session): void {
     open.delete(session);
     const timer = takeIdle(session);
@@ -149,6 +157,7 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
         (thrown: unknown) => {
           settling--;
           connected.session.destroy(thrown instanceof Error ? thrown : new Error("dropped"));
+          dropIdle();
           serve();
         },
       );

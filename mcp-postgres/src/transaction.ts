@@ -35,6 +35,8 @@ export interface Work {
 const drainMs = 20;
 /** Grace for the server's own timeout before we act ourselves, and for its answer to a cancel. */
 const graceMs = 1_000;
+/** How long a session may take to be clean again after its answer. */
+const settleMs = 5_000;
 
 /**
  * Runs `work` (which must send everything before its first await) in a transaction of its own.
@@ -60,10 +62,17 @@ export async function inTransaction(
   }
   const supervised = supervise(session, tls, limits, work);
   const cleaned = clean(connected, supervised.cancelled);
-  pool.release(connected, Promise.all([begun, cleaned]));
-  await supervised.done;
+  const settled = Promise.all([begun, cleaned]);
+  pool.release(connected, settled);
+  await supervised.done.finally(() => bound(session, settled));
   // A statement that ran although BEGIN had failed was kept harmless by the session's defaults, but is no answer.
   await begun;
+}
+
+/** Cuts a session whose clean-up goes unanswered: on a dead network its place in the pool would never come back. */
+function bound(session: Session, settled: Promise<unknown>): void {
+  const timer = setTimeout(() => session.destroy(new Error("the clean-up took too long")), settleMs).unref();
+  settled.catch(() => {}).finally(() => clearTimeout(timer));
 }
 
 /** A session whose wait is cut short by the signal. @throws CodedError `cancelled` */

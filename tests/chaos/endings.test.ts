@@ -29,6 +29,7 @@ const transports = {
 } as const;
 type Transport = (typeof transports)[keyof typeof transports];
 
+const bystander = `bystander_${process.pid}`;
 let folder: string;
 const databases = new Map<Engine, TestDatabase>();
 const bystanders: AsyncDisposable[] = [];
@@ -66,7 +67,7 @@ function databaseOf(engine: Engine): TestDatabase {
 async function openBystanderOnPostgres(): Promise<AsyncDisposable> {
   const [engine] = engines;
   const sql = postgres(engine === undefined ? "" : databaseOf(engine).url, { max: 1 });
-  sql.unsafe("SELECT pg_sleep(3600) AS bystander").catch(() => {});
+  sql.unsafe(`SELECT pg_sleep(300) AS ${bystander}`).catch(() => {});
   return { [Symbol.asyncDispose]: () => sql.end({ timeout: 0 }) };
 }
 
@@ -80,7 +81,7 @@ async function openBystanderOnMysql(): Promise<AsyncDisposable> {
     password: decodeURIComponent(password),
     database: pathname.slice(1),
   });
-  connection.query("SELECT SLEEP(3600) AS bystander").catch(() => {});
+  connection.query(`SELECT SLEEP(300) AS ${bystander}`).catch(() => {});
   return {
     async [Symbol.asyncDispose]() {
       await databaseOf(engine).run(`KILL ${connection.threadId}`);
@@ -254,7 +255,7 @@ describe.each(targets)("$name", (target) => {
         );
       }
       expect(late, times.join()).toBe(0);
-      expect(await target.engine.running(databaseOf(target.engine), "bystander")).toHaveLength(1);
+      expect(await target.engine.running(databaseOf(target.engine), bystander)).toHaveLength(1);
     },
     30_000 + 15_000 * repetitions(1),
   );
