@@ -87,7 +87,7 @@ const targets = [
   },
 ];
 
-/** Starts a server and waits for its address. */
+/** Starts a server and waits for its address. @param {{ folder: string, url: string }} target */
 async function start({ folder, url }) {
   const file = fileURLToPath(new URL(`../${folder}/dist/bin.js`, import.meta.url));
   const args = [file, url, "--transport", "http", "--port", "0", "--timeout", "1s", "--log-level", "info"];
@@ -105,13 +105,19 @@ async function start({ folder, url }) {
   return { child, endpoint };
 }
 
-const tally = new Map();
-const note = (folder, outcome) => tally.set(`${folder} ${outcome}`, (tally.get(`${folder} ${outcome}`) ?? 0) + 1);
-const pick = (list) => list[Math.floor(Math.random() * list.length)];
+/** @typedef {(typeof targets)[number]} Target @typedef {{ hours: number, rssMb: number, descriptors: number, connections: number }} Point */
 
-/** One call of a random kind; what comes back is counted by its outcome. */
+/** @type {Map<string, number>} */
+const tally = new Map();
+/** @param {string} folder @param {string} outcome */
+const note = (folder, outcome) => tally.set(`${folder} ${outcome}`, (tally.get(`${folder} ${outcome}`) ?? 0) + 1);
+/** @param {string[]} list */
+const pick = (list) => list[Math.floor(Math.random() * list.length)] ?? "";
+
+/** One call of a random kind; what comes back is counted by its outcome. @param {Client} client @param {Target} target */
 async function callOnce(client, target) {
   const { folder } = target;
+  /** @param {Record<string, unknown>} args @param {{ signal?: AbortSignal }} [options] @returns {Promise<any>} */
   const query = (args, options) => client.callTool({ name: "query", arguments: args }, { timeout: 60_000, ...options });
   const dice = Math.random();
   if (dice < 0.4)
@@ -140,16 +146,20 @@ async function callOnce(client, target) {
   }
   if (dice < 0.97) return note(folder, `bomb ${outcomeOf(await query({ sql: pick(target.bombs) }))}`);
   const signal = AbortSignal.timeout(100);
-  await query({ sql: target.bombs[0] }, { signal }).catch(() => {});
+  await query({ sql: target.bombs[0] ?? "" }, { signal }).catch(() => {});
   note(folder, "cancelled");
 }
 
+/** @param {any} result */
 function outcomeOf(result) {
   if (!result.isError) return "ok";
   return /"code":"(\w+)"/.exec(result.content?.[0]?.text ?? "")?.[1] ?? "error";
 }
 
-/** A client that comes, calls for a while and goes, in the one era or the other, until the end. */
+/**
+ * A client that comes, calls for a while and goes, in the one era or the other, until the end.
+ * @param {Target} target @param {string} endpoint @param {number} endsAt @param {number} turn
+ */
 async function visit(target, endpoint, endsAt, turn) {
   for (; performance.now() < endsAt; turn++) {
     const client = new Client(
@@ -169,13 +179,14 @@ async function visit(target, endpoint, endsAt, turn) {
   }
 }
 
+/** @param {import("node:child_process").ChildProcess} child @param {() => Promise<number>} count */
 async function sample(child, count) {
   const status = await readFile(`/proc/${child.pid}/status`, "utf8");
   const descriptors = (await readdir(`/proc/${child.pid}/fd`)).length;
   return { rssMb: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024, descriptors, connections: await count() };
 }
 
-/** Least squares, per hour. */
+/** Least squares, per hour. @param {Point[]} points @param {Exclude<keyof Point, "hours">} key */
 function slope(points, key) {
   const meanX = points.reduce((sum, { hours }) => sum + hours, 0) / points.length;
   const meanY = points.reduce((sum, point) => sum + point[key], 0) / points.length;
@@ -188,6 +199,7 @@ const endsAt = startedAt + minutes * 60_000;
 const runs = targets.map(async (target) => {
   const { child, endpoint } = await start(target);
   const visits = Array.from({ length: clientCount }, (_, turn) => visit(target, endpoint, endsAt, turn));
+  /** @type {Point[]} */
   const points = [];
   while (performance.now() < endsAt) {
     await sleep(Math.min(30_000, Math.max(0, endsAt - performance.now())));
