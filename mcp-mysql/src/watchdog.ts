@@ -14,7 +14,7 @@ import type { Pool } from "./pool.js";
 export type Order = { readonly watch: number; readonly target: Target & Address } | { readonly forget: number };
 
 /** Quick statements end by themselves before anybody could kill them. */
-const busyMs = 100;
+const busyMs = 50;
 const idleMs = 60_000;
 
 /** The built package has it; run from source there is none. */

@@ -198,7 +198,7 @@ async function* attempts(target: Target, way: Transport, ending: Ending, count: 
     }
     await until(async () => (await engine.running(admin, marker)).length === 1, 15_000);
     // Long enough that whoever watches over long statements knows of it.
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 300));
 
     const pid = server?.child.pid ?? client?.serverPid ?? 0;
     if (ending === "cancel") abort.abort();
