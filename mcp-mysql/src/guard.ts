@@ -1,7 +1,8 @@
 /** Decides whether a statement may run at all, before it is sent: one statement, understood, its parameters in place. */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
+import type { ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
+import { tablesOf } from "./guard-tables.js";
 import { inspectStatement, isQuery, verbOf } from "./guard-walk.js";
 import { tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
@@ -20,7 +21,11 @@ const maxSqlBytes = 100_000;
  * @throws CodedError `sql_empty`, `sql_too_long`, `multiple_statements`, `syntax_error`, `read_only`, `not_allowed`,
  *   `function_not_found`, `parameter_count`
  */
-export async function approve(source: Source, { sql, params }: Statement, options: CallOptions): Promise<Approved> {
+export async function approve(
+  source: Source,
+  { sql, params }: Statement,
+  options: Pick<ReadOptions, "signal" | "observe">,
+): Promise<Approved> {
   if (Buffer.byteLength(sql) > maxSqlBytes) {
     throw new CodedError("sql_too_long", "The statement is longer than 100 kB.", { hint: "Use params, or a join." });
   }
@@ -35,6 +40,7 @@ export async function approve(source: Source, { sql, params }: Statement, option
       hint: "Send one statement per call.",
     });
   }
+  options.observe?.({ statementClass: verbOf(tokens), tables: tablesOf(tokens) });
   const inspection = inspectStatement(tokens);
   // There the tables of accounts need no qualifier.
   if (source.database.toLowerCase() === "mysql" && [...inspection.names].some((name) => secretTables.has(name))) {

@@ -13,6 +13,7 @@ export const mysqlKind = Object.freeze<DatabaseKind<MysqlConfig>>({
   exampleUrl: "mysql://user@localhost:3306/database",
   dialect: "MySQL/MariaDB; ?",
   identifierQuote: "`",
+  lexis: "backslash",
   open: openDatabase,
   parseSource,
   sourceFromEnvironment,

@@ -82,7 +82,11 @@ const tablesOf = ({ relations, commonTables }: Usage): readonly string[] =>
  * unless they make any difference to the parser: it stumbles over one in the middle of NULLS LAST and the like, where
  * the server does not. Then blanks are sent in their place.
  */
-export function parseBare(parse: Parse, sql: string, shape: StatementShape): { readonly bare: string; readonly tree: Tree } {
+export function parseBare(
+  parse: Parse,
+  sql: string,
+  shape: StatementShape,
+): { readonly bare: string; readonly tree: Tree } {
   const blank = (text: string) => text.replaceAll(";", " ");
   const bare = blank(sql.slice(0, shape.start)) + sql.slice(shape.start, shape.end) + blank(sql.slice(shape.end));
   if (shape.comments.length === 0) return { bare, tree: parseOne(parse, bare) };

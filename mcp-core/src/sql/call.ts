@@ -2,8 +2,10 @@
  * What surrounds one tool call: its signal and deadline, its source, its caps, how far it is. Everything a tool may
  * touch comes through here; it knows nothing of the MCP SDK.
  */
+import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError } from "../host/errors.js";
 import { nearestNames } from "../host/nearest.js";
+import type { CallRecord } from "./call-record.js";
 import type { Cursors } from "./cursors.js";
 import type { Database, DatabaseKind, DatabaseLog, Statement } from "./database.js";
 import type { IdentifierQuote } from "./identifiers.js";
@@ -30,11 +32,13 @@ export interface ServerSettings extends PolicySettings {
 
 /** What all calls of a server share. */
 export interface Service {
-  readonly kind: Pick<DatabaseKind, "name" | "title" | "command" | "version" | "dialect" | "identifierQuote">;
+  readonly kind: Pick<DatabaseKind, "name" | "title" | "command" | "version" | "dialect" | "identifierQuote" | "lexis">;
   readonly sources: ReadonlyMap<string, Source>;
   readonly settings: ServerSettings;
   readonly cursors: Cursors;
   readonly log: ServerLog;
+  /** Where calls are recorded, if anywhere. */
+  readonly audit?: AuditTrail | undefined;
 }
 
 /** The log of a server. */
@@ -50,6 +54,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Rows read so far, for progress. */
   readonly progress: { rows: number };
+  /** What the audit keeps of it, if anything. */
+  readonly record?: CallRecord | undefined;
 }
 
 /** How names are quoted in this dialect. */

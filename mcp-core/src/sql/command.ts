@@ -2,6 +2,8 @@
  * The whole command of a database server: settings into open sources, sources into a server, the server onto a
  * transport; everything it opened is closed on the way out. It knows products only by their `DatabaseKind`.
  */
+import { auditCommand } from "../host/audit/command.js";
+import { openAudit } from "../host/audit/settings.js";
 import { CodedError } from "../host/errors.js";
 import { hostConfig } from "../host/host-config.js";
 import { createLog, type Log } from "../host/log.js";
@@ -40,6 +42,7 @@ export function databaseCommand<Config extends SourceConfig>(
     positionals: [{ name: "url", describe: `A database, such as ${exampleUrl}.`, multiple: true }],
     settings: databaseSettings,
     configFile: "config",
+    commands: [auditCommand({ name: command, version })],
     examples: [
       [`${command} ${exampleUrl}`, "one source over stdio, named after its database"],
       [`${command} --source sales=… --source hr=…`, "two sources; tools take their name"],
@@ -74,7 +77,8 @@ async function run<Config extends SourceConfig>(
   });
   await using sources = openSources(kind, planned, settings, log);
   if (values.check) return await checkSources(sources.list, settings, io);
-  await using server = createDatabaseServer({ kind, sources: sources.list, settings, log });
+  await using audit = await openAudit(values, { name: kind.command, version: kind.version, log });
+  await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit });
   await using served = await serve({
     name: kind.command,
     version: kind.version,
@@ -87,7 +91,10 @@ async function run<Config extends SourceConfig>(
       allowedHosts: values.allowedHosts,
       allowedOrigins: values.allowedOrigins,
     },
-    ready: ({ signal }) => answersAtAll(sources.list, signal),
+    ready: async ({ signal }) => {
+      if (audit?.isRequired) await audit.ready();
+      await answersAtAll(sources.list, signal);
+    },
     log,
     signal: io.signal,
   });

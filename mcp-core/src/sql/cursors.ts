@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { CodedError } from "../host/errors.js";
+import type { ResultFacts } from "./call-record.js";
 import type { Cell, RowCursor } from "./database.js";
 import type { CursorLimits } from "./limits.js";
 
@@ -16,6 +17,8 @@ export interface OpenResult {
   readonly leftover: (readonly Cell[])[];
   /** Mean bytes of a row so far, to fetch about as many as a page holds. */
   rowBytes: number;
+  /** What the audit says of each of its pages. */
+  readonly facts?: ResultFacts | undefined;
 }
 
 /** The shelf of open results. */

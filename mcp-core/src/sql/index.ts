@@ -25,6 +25,7 @@ export type {
   RowSink,
   SourceConfig,
   Statement,
+  StatementFacts,
   TableDescription,
   TableName,
 } from "./database.js";

@@ -12,6 +12,7 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
 import {
   type Call,
@@ -22,6 +23,7 @@ import {
   type Service,
   type Source,
 } from "./call.js";
+import { type CallRecord, openCallRecord } from "./call-record.js";
 import { createCursors } from "./cursors.js";
 import { withHints } from "./hints.js";
 import { cutText, toJsonText } from "./json-text.js";
@@ -39,6 +41,8 @@ export interface DatabaseServerOptions {
   readonly sources: readonly Source[];
   readonly settings: ServerSettings;
   readonly log: ServerLog;
+  /** Where calls are recorded; nowhere when absent. It belongs to the caller. */
+  readonly audit?: AuditTrail | undefined;
 }
 
 /** Builds a server instance per connection or request; disposing it closes the paged results it holds. */
@@ -46,10 +50,10 @@ export type DatabaseServer = McpServerFactory & AsyncDisposable;
 
 /** A server for these sources. */
 export function createDatabaseServer(options: DatabaseServerOptions): DatabaseServer {
-  const { kind, settings, log } = options;
+  const { kind, settings, log, audit } = options;
   const sources = new Map(options.sources.map((source) => [source.name, source]));
   const cursors = createCursors(cursorLimits);
-  const service: Service = { kind, sources, settings, cursors, log };
+  const service: Service = { kind, sources, settings, cursors, log, audit };
   const chosen = chooseTools(allTools, settings.mode, settings.tools);
   const tools = new Map(chosen.map((tool) => [tool.name, tool]));
   const listedTools = { tools: chosen.map((tool, index) => listTool(tool, service, index === 0)) };
@@ -71,7 +75,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
-      return callTool(tool, params.arguments, context, service);
+      return callTool(tool, params.arguments, context, service, server);
     });
     server.setRequestHandler("resources/list", (_, context) => resources.list(context.mcpReq.signal));
     server.setRequestHandler("resources/templates/list", () => resources.templates());
@@ -97,10 +101,17 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
 }
 
 /** Runs a tool and makes its answer, or its error, a result of one text block. */
-async function callTool(tool: Tool, given: unknown, context: ServerContext, service: Service): Promise<CallToolResult> {
+async function callTool(
+  tool: Tool,
+  given: unknown,
+  context: ServerContext,
+  service: Service,
+  server: Server,
+): Promise<CallToolResult> {
   const { signal, _meta } = context.mcpReq;
   const progressToken = _meta?.progressToken;
-  const call: Call = { service, signal, progress: { rows: 0 } };
+  const record = service.audit && recordCall(service.audit, tool, given, context, service, server);
+  const call: Call = { service, signal, progress: { rows: 0 }, record };
   const began = performance.now();
   using _ticks =
     progressToken === undefined
@@ -112,7 +123,9 @@ async function callTool(tool: Tool, given: unknown, context: ServerContext, serv
   const finish = (code: string) =>
     service.log.debug("tool_call", { tool: tool.name, code, ms: Math.round(performance.now() - began) });
   try {
+    await record?.begin();
     const text = await tool.run(given, call);
+    await endRecord(record, tool, "ok", { rows: call.progress.rows, bytes: Buffer.byteLength(text) });
     finish("ok");
     const structured = service.settings.structured && tool.output !== undefined;
     return {
@@ -121,10 +134,42 @@ async function callTool(tool: Tool, given: unknown, context: ServerContext, serv
     };
   } catch (thrown) {
     const error = signal.aborted ? cancelled(thrown) : await withCallHints(thrown, given, call);
-    const report = toReport(error, service.log);
-    finish(report.code);
-    return { content: [{ type: "text", text: toJsonText(report) }], isError: true };
+    const refusal = toReport(error, service.log);
+    const text = toJsonText(refusal);
+    const size = { rows: call.progress.rows, bytes: Buffer.byteLength(text) };
+    // who is told that nothing happens unrecorded must not learn more from an unrecorded refusal
+    const unrecorded = await record?.end(refusal, size).catch((failure: unknown) => toReport(failure, service.log));
+    finish(unrecorded?.code ?? refusal.code);
+    return { content: [{ type: "text", text: unrecorded ? toJsonText(unrecorded) : text }], isError: true };
   }
+}
+
+/** A write that has happened is answered all the same: its beginning is on record. */
+async function endRecord(record: CallRecord | undefined, tool: Tool, ...end: Parameters<CallRecord["end"]>) {
+  if (tool.access === "read") await record?.end(...end);
+  else await record?.end(...end).catch(() => {});
+}
+
+function recordCall(
+  trail: AuditTrail,
+  tool: Tool,
+  given: unknown,
+  { http }: ServerContext,
+  service: Service,
+  server: Server,
+): CallRecord {
+  const { sql, source: asked } = textsOf(given);
+  const [only] = service.sources.keys();
+  const named = asked === undefined && service.sources.size === 1 ? only : asked;
+  return openCallRecord(trail, {
+    tool: tool.name,
+    access: tool.access,
+    source: named !== undefined && service.sources.has(named) ? named : undefined,
+    sql,
+    lexis: service.kind.lexis ?? "standard",
+    principal: http?.authInfo?.clientId,
+    client: server.getClientVersion(),
+  });
 }
 
 function cancelled(cause: unknown): CodedError {

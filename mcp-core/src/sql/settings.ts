@@ -3,6 +3,7 @@
  * derive. Where its databases are is `sources`; nothing here opens anything.
  */
 import * as v from "valibot";
+import { auditSettings } from "../host/audit/settings.js";
 import { hostNames } from "../host/host-config.js";
 import { logLevels } from "../host/log.js";
 import { durationSchema, sizeSchema } from "../host/quantities.js";
@@ -184,6 +185,7 @@ export const databaseSettings = {
     default: "info",
     group: "Serving",
   }),
+  ...auditSettings,
   check: setting(v.optional(v.boolean()), {
     describe: "Connects, prints the self-audit and ends: 0 if every source answers.",
     file: false,

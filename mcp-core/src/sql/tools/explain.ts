@@ -23,7 +23,12 @@ export const explain = defineTool({
     const statement = toStatement(sql, params);
     const { database } = chooseSource(call.service, source);
     const signal = withDeadline(call.signal, caps);
-    const { plan, findings } = await database.explain(statement, { ...caps, signal, analyze: analyze ?? false });
+    const { plan, findings } = await database.explain(statement, {
+      ...caps,
+      signal,
+      analyze: analyze ?? false,
+      observe: call.record?.observe,
+    });
     const lines = findings.map((finding) => `- ${toOneLine(finding)}`);
     const found = lines.length > 0 ? lines.join("\n") : "- nothing stands out";
     return cutToBytes(`findings:\n${found}\nplan:\n${toIndentedLines(plan.trimEnd(), "  ")}`, caps.maxBytes);

@@ -63,7 +63,7 @@ async function readOnce(statement: Statement, source: string, call: Call, caps: 
         return sink.row(cells);
       },
     },
-    { ...caps, signal: call.signal },
+    { ...caps, signal: call.signal, observe: call.record?.observe },
   );
   return writer.finish({ truncated: sink.truncated });
 }
@@ -72,11 +72,18 @@ async function readFirstPage(statement: Statement, source: string, call: Call, c
   const { cursors, settings } = call.service;
   const { database } = chooseSource(call.service, source);
   const place = cursors.reserve(source, maxCursorsOf(settings.poolSize));
-  const cursor = await openDetached(database, statement, call.signal, caps).catch((error: unknown) => {
+  const cursor = await openDetached(database, statement, call, caps).catch((error: unknown) => {
     place.release();
     throw error;
   });
-  await using held = place.hold({ sql: statement.sql, source, cursor, leftover: [], rowBytes: 0 });
+  await using held = place.hold({
+    sql: statement.sql,
+    source,
+    cursor,
+    leftover: [],
+    rowBytes: 0,
+    facts: call.record?.result(),
+  });
   return await readPage(held.result, () => held.keep(), call, caps);
 }
 
@@ -84,7 +91,7 @@ async function readFirstPage(statement: Statement, source: string, call: Call, c
 async function openDetached(
   database: Database,
   statement: Statement,
-  signal: AbortSignal,
+  { signal, record }: Call,
   caps: Caps,
 ): Promise<RowCursor> {
   const opening = new AbortController();
@@ -92,7 +99,7 @@ async function openDetached(
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await database.openCursor(statement, { ...caps, signal: opening.signal });
+    return await database.openCursor(statement, { ...caps, signal: opening.signal, observe: record?.observe });
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -111,6 +118,7 @@ async function readNextPage(
       hint: "Pass a next_cursor alone, without sql, params and source.",
     });
   });
+  if (held.result.facts !== undefined) call.record?.readsOn(held.result.facts);
   return await readPage(held.result, () => held.keep(), call, caps);
 }
 
