@@ -15,7 +15,8 @@ export type Order = { readonly watch: number; readonly target: Target & Address 
 
 /** Quick statements end by themselves before anybody could kill them. */
 const busyMs = 50;
-const idleMs = 60_000;
+/** Its start takes longer than its work: it stays for as long as another slow statement is likely. */
+const idleMs = 1_800_000;
 
 /** The built package has it; run from source there is none. */
 const program = fileURLToPath(new URL("./watchdog-process.js", import.meta.url));

@@ -19,7 +19,7 @@ import { type Engine, engines, repetitions, until } from "./engines.js";
 
 /** What a statement may outlive its call by. */
 const goneMs = 1_000;
-const timeoutMs = 2_000;
+const timeoutMs = 3_000;
 
 const transports = {
   stdio: { transport: "stdio", mode: "legacy" },
@@ -197,8 +197,8 @@ async function* attempts(target: Target, way: Transport, ending: Ending, count: 
       answer = client.call(sql, abort.signal).catch(() => undefined);
     }
     await until(async () => (await engine.running(admin, marker)).length === 1, 15_000);
-    // Long enough that whoever watches over long statements knows of it.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Long enough that the process watching over statements is up: it starts with the first that takes its time.
+    await new Promise((resolve) => setTimeout(resolve, ending.startsWith("kill") ? 1_000 : 150));
 
     const pid = server?.child.pid ?? client?.serverPid ?? 0;
     if (ending === "cancel") abort.abort();
