@@ -181,3 +181,39 @@ test("characters that terminals obey are escaped, and long names are cut", async
   expect(await readFile(join(folder.path, name), "utf8")).toMatch(/^[\x20-\x7e\n]+$/);
   await wholeChains(folder.path);
 });
+
+test("a full disk: required calls are refused until there is room, and the chain stays whole", async () => {
+  await using folder = await openFolder();
+  // a file as large as the process may make them stands for a full disk; the limit is the child's own
+  const script = `
+    import { openAuditTrail, createLog } from ${JSON.stringify(bundle)};
+    process.on("SIGXFSZ", () => {});
+    const trail = await openAuditTrail({ folder: ${JSON.stringify(folder.path)}, name: "test-server", version: "1.0.0", key: undefined,
+      log: createLog({ name: "test" }), isRequired: true, maxFileBytes: 1e9, sync: "never" });
+    for (let call = 1; call <= 200; call++) {
+      const outcome = await trail.append({ event: "call", call, text: "x".repeat(500) }).then(() => "ok", ({ code }) => code);
+      process.stdout.write(outcome + "\\n");
+    }
+    await trail[Symbol.asyncDispose]();`;
+  const child = spawn("bash", ["-c", 'ulimit -f 32; exec "$0" --input-type=module -e "$1"', process.execPath, script], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [out, log] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    out += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    log += chunk;
+  });
+  await once(child, "close");
+  const outcomes = out.trim().split("\n");
+  const kept = outcomes.filter((outcome) => outcome === "ok").length;
+  expect(kept).toBeGreaterThan(20);
+  expect(outcomes.slice(kept)).toEqual(Array.from({ length: 200 - kept }, () => "audit_unavailable"));
+  expect(log).toMatch(/"event":"audit_unavailable","reason":"E(FBIG|NOSPC)"/);
+  expect(log).toContain(`"event":"audit_lost"`);
+  expect(await wholeChains(folder.path)).toBe(1);
+  expect((await recordsIn(folder.path)).filter(({ event }) => event === "call").length).toBe(kept);
+  await writeTrail(folder.path, 1);
+  expect(await wholeChains(folder.path)).toBe(1);
+});
