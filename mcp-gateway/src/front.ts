@@ -4,8 +4,7 @@
  * `relay`.
  */
 import { randomBytes } from "node:crypto";
-import { setMaxListeners } from "node:events";
-import { CodedError, type Log, type PlainCallHandler } from "@database-interface/mcp-core/host";
+import { CodedError, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
   ProtocolError,
@@ -14,36 +13,16 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { type ClientRequest, type Front, ofPlainCall, toClientRequest } from "./client-request.js";
-import type { Conversations } from "./conversation.js";
 import { notFound, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
+import type { FrontOptions } from "./front-options.js";
+import { list, listResources } from "./lists.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
-import type { Meter } from "./meter.js";
-import type { Names } from "./naming.js";
 import { relay } from "./relay.js";
-import { argumentsOf, type Router } from "./routing.js";
-import type { Subscriptions } from "./subscriptions.js";
+import { argumentsOf } from "./routing.js";
 import { metaKeys } from "./upstream.js";
 
 const title = "Database Interface gateway";
-
-/** What the face shows and where it sends requests. */
-export interface FrontOptions {
-  readonly identity: { readonly name: string; readonly version: string };
-  readonly members: readonly Member[];
-  readonly router: Router;
-  readonly conversations: Conversations;
-  readonly subscriptions: Subscriptions;
-  readonly meter: Meter;
-  readonly log: Log;
-  names(): Names;
-  instructions(): string;
-  /** Resolves when every server has been listed once, or should have been. */
-  whenListed(signal: AbortSignal): Promise<void>;
-  /** Milliseconds one server may hold up a list. */
-  readonly listMs: number;
-  onLogLevel(level: string): void;
-}
 
 /** Makes the SDK's server for a connection or request. */
 export function createFront(options: FrontOptions): (context: McpRequestContext) => Promise<Server> {
@@ -182,55 +161,10 @@ function handle(
   }
 }
 
-/** All there is on one page. */
-function assertFirstPage({ cursor }: Fields): void {
-  if (cursor !== undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such page.");
-}
-
 function text(params: Fields, key: string): string {
   const value = params[key];
   if (typeof value === "string") return value;
   throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params: \`${key}\` must be text.`);
-}
-
-async function list(method: string, params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
-  assertFirstPage(params);
-  await waitForLists(signal, options);
-  const names = options.names();
-  const _meta = { [serversKey]: listStates(options.members) };
-  if (method === "tools/list") return { tools: names.listedTools, _meta };
-  return method === "prompts/list"
-    ? { prompts: names.listedPrompts, _meta }
-    : { resourceTemplates: names.listedTemplates, _meta };
-}
-
-/** Under this key of a list's `_meta` stands, for each server, where its part of the list is from. */
-const serversKey = "database-interface/servers";
-
-const listStates = (members: readonly Member[]): Fields =>
-  Object.fromEntries(members.map(({ plan, listState }) => [plan.id, listState]));
-
-/** A list takes what is known: servers never seen before hold it up only so long. */
-const waitForLists = (signal: AbortSignal, { whenListed, listMs }: FrontOptions): Promise<void> =>
-  whenListed(AbortSignal.any([signal, AbortSignal.timeout(listMs)]));
-
-/** Every server's own resources, in the config's order; one that is slow or broken leaves its last ones. */
-async function listResources(params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
-  assertFirstPage(params);
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.listMs)]);
-  setMaxListeners(0, deadline); // one for each server
-  await options.whenListed(deadline);
-  const lists = await Promise.all(
-    options.members.map(async (member) => {
-      try {
-        return await member.resources(deadline);
-      } catch (error) {
-        options.log.debug("resources_not_listed", { server: member.plan.id, error });
-        return member.listing?.resources ?? [];
-      }
-    }),
-  );
-  return { resources: lists.flat(), _meta: { [serversKey]: listStates(options.members) } };
 }
 
 async function callTool(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {

@@ -1,0 +1,26 @@
+/** What the face towards clients is made from. */
+import type { Log } from "@database-interface/mcp-core/host";
+import type { Conversations } from "./conversation.js";
+import type { Member } from "./member.js";
+import type { Meter } from "./meter.js";
+import type { Names } from "./naming.js";
+import type { Router } from "./routing.js";
+import type { Subscriptions } from "./subscriptions.js";
+
+/** What the face shows and where it sends requests. */
+export interface FrontOptions {
+  readonly identity: { readonly name: string; readonly version: string };
+  readonly members: readonly Member[];
+  readonly router: Router;
+  readonly conversations: Conversations;
+  readonly subscriptions: Subscriptions;
+  readonly meter: Meter;
+  readonly log: Log;
+  names(): Names;
+  instructions(): string;
+  /** Resolves when every server has been listed once, or should have been. */
+  whenListed(signal: AbortSignal): Promise<void>;
+  /** Milliseconds one server may hold up a list. */
+  readonly listMs: number;
+  onLogLevel(level: string): void;
+}
