@@ -10,6 +10,7 @@ import { createNameMemory } from "./guard-memory.js";
 import { createPool } from "./pool.js";
 import { read } from "./read.js";
 import type { Source } from "./source.js";
+import { createWriting } from "./writing.js";
 
 /** A pool that connects on first use; never throws for an unreachable server. */
 export function openDatabase(config: PostgresConfig, options: DatabaseOptions): Database {
@@ -33,6 +34,7 @@ export function openDatabase(config: PostgresConfig, options: DatabaseOptions): 
     read: (statement, sink, readOptions) => read(source, statement, sink, readOptions),
     openCursor: (statement, readOptions) => openCursor(source, statement, readOptions),
     explain: (statement, explainOptions) => explain(source, statement, explainOptions),
+    writing: createWriting(source),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 }

@@ -47,8 +47,9 @@ type Asking = Pick<ReadOptions, "signal" | "observe">;
 
 /** @throws CodedError `sql_empty`, `sql_too_long`, `multiple_statements`, `syntax_error`, `read_only`, `not_allowed`, `parameter_count` */
 export async function approve(source: Source, { sql, params }: Statement, options: Asking): Promise<Approved> {
-  const shape = toOneStatement({ sql, params });
+  const shape = toOneStatement(sql);
   assertReads(shape);
+  assertParameters(shape, params);
   const { bare, tree } = parseBare(await loadParser(), sql, shape);
   const top = Object.keys(tree)[0] ?? "";
   const usage = collectUsage(tree);
@@ -107,7 +108,7 @@ function isSameTree(parse: Parse, sql: string, tree: Tree): boolean {
 }
 
 /** The lexical checks of any one statement, which need no parser. */
-export function toOneStatement({ sql, params }: Statement): StatementShape {
+export function toOneStatement(sql: string): StatementShape {
   if (Buffer.byteLength(sql) > maxSqlBytes) {
     throw new CodedError("sql_too_long", "The statement is longer than 100 kB.", { hint: "Use params, or a join." });
   }
@@ -120,6 +121,11 @@ export function toOneStatement({ sql, params }: Statement): StatementShape {
     throw new CodedError("sql_empty", "There is no statement in the text.", { hint: "Such as SELECT 1." });
   }
   if (shape.statements > 1) throw multipleStatements();
+  return shape;
+}
+
+/** @throws CodedError `parameter_count` */
+export function assertParameters(shape: StatementShape, params: Statement["params"]): void {
   if (shape.parameters !== params.length) {
     throw new CodedError(
       "parameter_count",
@@ -127,7 +133,6 @@ export function toOneStatement({ sql, params }: Statement): StatementShape {
       { hint: "Give one value in params for each of $1, $2, …" },
     );
   }
-  return shape;
 }
 
 function assertReads(shape: StatementShape): void {

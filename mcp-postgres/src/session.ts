@@ -24,6 +24,8 @@ export interface Query {
   readonly simple?: boolean | undefined;
   readonly onFields?: ((fields: readonly Field[]) => void) | undefined;
   readonly onRow?: ((row: TextRow) => void) | undefined;
+  /** Takes the count in the command's tag: rows returned or changed. */
+  readonly onCount?: ((count: number) => void) | undefined;
 }
 
 export interface Session extends AsyncDisposable {
@@ -97,8 +99,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         pending.add(reject);
         wire.expect(query.onFields ?? (() => {}));
         toDriverQuery(sql, query).then(
-          () => {
+          (result) => {
             pending.delete(reject);
+            query.onCount?.(countOf(result));
             resolve();
           },
           (thrown: unknown) => {
@@ -218,6 +221,11 @@ function createDriver({ config, password, defaults }: SessionOptions, socket: So
   };
   // The driver's types describe unparsed options only; the shape above is what its parseOptions returns in 3.4.9.
   return postgres(parsed as never);
+}
+
+/** The driver's result is an array with the tag's count beside. */
+function countOf(result: unknown): number {
+  return typeof result === "object" && result !== null && "count" in result ? Number(result.count ?? 0) : 0;
 }
 
 /** Hands a query to the driver. Its promise is always listened to, here. */

@@ -18,6 +18,8 @@ export interface CallLimits extends CallOptions {
 
 /** How the transaction is opened and closed. */
 export interface TransactionStyle {
+  /** True to write; the session itself stays read-only. */
+  readonly isWriting?: boolean;
   /** True to see one state of the data in every statement. */
   readonly isSnapshot?: boolean;
   /** How long the transaction may stand between statements, in milliseconds. */
@@ -97,7 +99,8 @@ export function begin(
   };
   const isolation = style.isSnapshot === true ? "REPEATABLE READ" : "READ COMMITTED";
   const local = Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
-  const sql = [`BEGIN ISOLATION LEVEL ${isolation} READ ONLY`, ...local, "SELECT 1"].join("; ");
+  const access = style.isWriting === true ? "READ WRITE" : "READ ONLY";
+  const sql = [`BEGIN ISOLATION LEVEL ${isolation} ${access}`, ...local, "SELECT 1"].join("; ");
   const sent = session.send({ sql, simple: true });
   // Listened to by whoever awaits the call; a rejection before that must not count as unhandled.
   sent.catch(() => {});

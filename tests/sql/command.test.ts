@@ -167,7 +167,7 @@ describe("the command", () => {
   });
 
   const refused: readonly [string, readonly string[], RegExp][] = [
-    ["writing, which this version has not", ["--mode", "approve"], /not available in this version/],
+    ["a mode that does not exist", ["--mode", "admin"], /read-only, approve, write/],
     ["a rule that names no column", ["--deny-columns", "ssn"], /names no column/],
     ["a mask that is none", ["--mask", "users.ssn=half"], /no way of masking/],
     ["a tool that does not exist", ["--tools", "qurey"], /query/],

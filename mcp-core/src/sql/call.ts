@@ -5,11 +5,13 @@
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError } from "../host/errors.js";
 import { nearestNames } from "../host/nearest.js";
+import type { Approvals } from "./approvals.js";
 import type { CallRecord } from "./call-record.js";
 import type { Cursors } from "./cursors.js";
 import type { Database, DatabaseKind, DatabaseLog, Statement } from "./database.js";
 import type { IdentifierQuote } from "./identifiers.js";
 import { type Caps, callGraceMs, maxSqlBytes } from "./limits.js";
+import type { Outcomes } from "./outcomes.js";
 import type { PolicySettings } from "./policy.js";
 
 /** A named, open database. */
@@ -36,6 +38,10 @@ export interface Service {
   readonly sources: ReadonlyMap<string, Source>;
   readonly settings: ServerSettings;
   readonly cursors: Cursors;
+  /** What humans were asked and have not used up. */
+  readonly approvals: Approvals;
+  /** What became of writes with an idempotency key. */
+  readonly outcomes: Outcomes;
   readonly log: ServerLog;
   /** Where calls are recorded, if anywhere. */
   readonly audit?: AuditTrail | undefined;
@@ -54,8 +60,31 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Rows read so far, for progress. */
   readonly progress: { rows: number };
+  readonly human: Human;
   /** What the audit keeps of it, if anything. */
   readonly record?: CallRecord | undefined;
+}
+
+/** The human behind a call, as far as the client lets us reach them. */
+export interface Human {
+  /** Whose call it is: one connection's, or everybody's of the era that has none. */
+  readonly caller: string;
+  /** The client shows forms to its user. */
+  readonly canAsk: boolean;
+  /** What the user said to the question that an earlier round of this call asked. */
+  readonly answer?: { readonly approval: string; readonly isYes: boolean } | undefined;
+}
+
+/** Thrown by a tool to have the client's user asked; the call is then run again with the answer. */
+export class Question {
+  readonly message: string;
+  /** Comes back with the answer. */
+  readonly approval: string;
+
+  constructor(message: string, approval: string) {
+    this.message = message;
+    this.approval = approval;
+  }
 }
 
 /** How names are quoted in this dialect. */

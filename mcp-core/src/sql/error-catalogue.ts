@@ -85,6 +85,32 @@ export const sqlErrors = Object.freeze({
   not_allowed: entry("The statement, or a part of it, is not allowed here.", "Use what the hint names."),
   permission_denied: entry("The database's user may not do this.", "Ask for a GRANT, or use what is visible."),
 
+  // writing
+  approval_required: entry(
+    "A human has to allow the write first.",
+    "Show it to the human; pass their code as approval.",
+  ),
+  approval_declined: entry("The human did not allow the write.", "Ask what they want instead; do not try it again."),
+  approval_unknown: entry(
+    "The approval never was, or is somebody else's.",
+    "Call again without approval for a new one.",
+  ),
+  approval_used: entry("The approval has been used; it counts once.", "Call again without approval for a new one."),
+  approval_expired: entry("The approval came too late.", "Call again without approval for a new one."),
+  approval_mismatch: entry(
+    "The approval was for another statement, other params or another source.",
+    "Call again without approval, with the statement that is wanted.",
+  ),
+  dry_run_unavailable: entry(
+    "The write cannot be tried and rolled back: the database commits it at once.",
+    "Look at it with query; run it without dry_run if it is wanted.",
+  ),
+  idempotency_conflict: entry("The idempotency key was used for another write.", "Use a new key for a new write."),
+  outcome_unknown: entry(
+    "The connection broke while the write may have been committed.",
+    "Look with query whether it happened before writing again.",
+  ),
+
   // the server
   connection_failed: entry(
     "No connection could be made.",

@@ -14,6 +14,7 @@ export type {
   DatabaseKind,
   DatabaseLog,
   DatabaseOptions,
+  DryRun,
   Explanation,
   ForeignKey,
   FoundObject,
@@ -22,12 +23,15 @@ export type {
   Parameter,
   ReadOptions,
   RowCursor,
+  RowSample,
   RowSink,
   SourceConfig,
   Statement,
   StatementFacts,
   TableDescription,
   TableName,
+  WritePlan,
+  Writing,
 } from "./database.js";
 export { type ErrorEntry, type SqlErrorCode, sqlErrors } from "./error-catalogue.js";
 export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";

@@ -5,8 +5,8 @@
 import { CodedError } from "../host/errors.js";
 import { type CallLimits, type Caps, capsOf, type LimitSettings } from "./limits.js";
 
-/** What a server allows. This version has the one mode; every write is refused. */
-export const modes = ["read-only"] as const;
+/** What a server allows: no write at all, each write after a human's yes, or writes as they come. */
+export const modes = ["read-only", "approve", "write"] as const;
 export type Mode = (typeof modes)[number];
 
 /** What a tool does to a database. */
@@ -22,6 +22,9 @@ export function isAvailable(access: Access, mode: Mode): boolean {
   switch (mode) {
     case "read-only":
       return access === "read";
+    case "approve":
+    case "write":
+      return true;
   }
 }
 

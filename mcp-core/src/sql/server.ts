@@ -6,6 +6,9 @@
 import { randomBytes } from "node:crypto";
 import {
   type CallToolResult,
+  type InputRequiredResult,
+  inputRequired,
+  inputResponse,
   type McpServerFactory,
   ProtocolError,
   ProtocolErrorCode,
@@ -14,9 +17,12 @@ import {
 } from "@modelcontextprotocol/server";
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
+import { createApprovals } from "./approvals.js";
 import {
   type Call,
   chooseSource,
+  type Human,
+  Question,
   quoteOf,
   type ServerLog,
   type ServerSettings,
@@ -28,6 +34,7 @@ import { createCursors } from "./cursors.js";
 import { withHints } from "./hints.js";
 import { cutText, toJsonText } from "./json-text.js";
 import { cursorLimits } from "./limits.js";
+import { createOutcomes } from "./outcomes.js";
 import { startProgress } from "./progress.js";
 import { createPrompts } from "./prompts.js";
 import { createResources } from "./resources.js";
@@ -53,7 +60,9 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   const { kind, settings, log, audit } = options;
   const sources = new Map(options.sources.map((source) => [source.name, source]));
   const cursors = createCursors(cursorLimits);
-  const service: Service = { kind, sources, settings, cursors, log, audit };
+  const approvals = createApprovals();
+  const outcomes = createOutcomes();
+  const service: Service = { kind, sources, settings, cursors, approvals, outcomes, log, audit };
   const chosen = chooseTools(allTools, settings.mode, settings.tools);
   const tools = new Map(chosen.map((tool) => [tool.name, tool]));
   const listedTools = { tools: chosen.map((tool, index) => listTool(tool, service, index === 0)) };
@@ -61,7 +70,9 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   const prompts = createPrompts(service);
   const instructions = toInstructions(service);
 
-  const factory = (): Server => {
+  const factory: McpServerFactory = ({ era }): Server => {
+    // A modern request stands alone: everybody who may call at all is one caller.
+    const caller = era === "modern" ? "modern" : randomBytes(16).toString("base64url");
     const server = new Server(
       { name: kind.command, title: kind.title, version: kind.version },
       {
@@ -75,7 +86,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
-      return callTool(tool, params.arguments, context, service, server);
+      return callTool(tool, params.arguments, context, service, server, toHuman(caller, server, context));
     });
     server.setRequestHandler("resources/list", (_, context) => resources.list(context.mcpReq.signal));
     server.setRequestHandler("resources/templates/list", () => resources.templates());
@@ -107,11 +118,12 @@ async function callTool(
   context: ServerContext,
   service: Service,
   server: Server,
-): Promise<CallToolResult> {
+  human: Human,
+): Promise<CallToolResult | InputRequiredResult> {
   const { signal, _meta } = context.mcpReq;
   const progressToken = _meta?.progressToken;
   const record = service.audit && recordCall(service.audit, tool, given, context, service, server);
-  const call: Call = { service, signal, progress: { rows: 0 }, record };
+  const call: Call = { service, signal, progress: { rows: 0 }, human, record };
   const began = performance.now();
   using _ticks =
     progressToken === undefined
@@ -121,7 +133,12 @@ async function callTool(
           context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {}); // nobody listens any more
         });
   const finish = (code: string) =>
-    service.log.debug("tool_call", { tool: tool.name, code, ms: Math.round(performance.now() - began) });
+    service.log.debug("tool_call", {
+      tool: tool.name,
+      code,
+      ms: Math.round(performance.now() - began),
+      trace: traceIdOf(_meta),
+    });
   try {
     await record?.begin();
     const text = await tool.run(given, call);
@@ -133,6 +150,11 @@ async function callTool(
       ...(structured ? { structuredContent: JSON.parse(text) } : {}),
     };
   } catch (thrown) {
+    if (thrown instanceof Question && !signal.aborted) {
+      finish("asked");
+      await endRecord(record, tool, "asked", { rows: 0, bytes: 0 });
+      return toInputRequired(thrown);
+    }
     const error = signal.aborted ? cancelled(thrown) : await withCallHints(thrown, given, call);
     const refusal = toReport(error, service.log);
     const text = toJsonText(refusal);
@@ -170,6 +192,32 @@ function recordCall(
     principal: http?.authInfo?.clientId,
     client: server.getClientVersion(),
   });
+}
+
+const questionName = "allow";
+
+/** The question as a form of one box to tick; both eras' clients show it, the older through the SDK's own round. */
+function toInputRequired({ message, approval }: Question): InputRequiredResult {
+  const asked = inputRequired.elicit({
+    message,
+    requestedSchema: {
+      type: "object",
+      properties: { allow: { type: "boolean", title: "Run this statement", default: false } },
+      required: ["allow"],
+    },
+  });
+  return inputRequired({ inputRequests: { [questionName]: asked }, requestState: approval });
+}
+
+/** Who calls, and what they were asked and said in an earlier round. Anything but a clear yes is a no. */
+function toHuman(caller: string, server: Server, { mcpReq }: ServerContext): Human {
+  const form = server.getClientCapabilities()?.elicitation;
+  const canAsk = form !== undefined && (form.form !== undefined || form.url === undefined);
+  const approval = mcpReq.requestState();
+  if (typeof approval !== "string") return { caller, canAsk };
+  const said = inputResponse(mcpReq.inputResponses, questionName);
+  const isYes = said.kind === "elicit" && said.action === "accept" && said.content?.allow === true;
+  return { caller, canAsk, answer: { approval, isYes } };
 }
 
 function cancelled(cause: unknown): CodedError {
@@ -251,3 +299,9 @@ function toInstructions({ kind, sources, settings }: Service): string {
 const noValidator = {
   getValidator: () => (input: unknown) => ({ valid: true as const, data: input as never, errorMessage: undefined }),
 };
+
+/** The call's id in the logs of client, gateway and server, where the client sends a trace context. */
+function traceIdOf(meta: unknown): string | undefined {
+  const traceparent = typeof meta === "object" && meta !== null && "traceparent" in meta ? meta.traceparent : undefined;
+  return typeof traceparent === "string" ? /^00-([0-9a-f]{32})-/.exec(traceparent)?.[1] : undefined;
+}

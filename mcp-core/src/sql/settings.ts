@@ -42,9 +42,6 @@ const sourceEntry = v.union(
 /** A source as a config file writes it. */
 export type SourceEntry = v.InferOutput<typeof sourceEntry>;
 
-/** As valibot quotes what it received. */
-const laterModes = ['"approve"', '"write"'];
-
 /** The settings of every database server. */
 export const databaseSettings = {
   source: setting(v.optional(v.array(v.string())), {
@@ -84,14 +81,12 @@ export const databaseSettings = {
     file: false,
     group: "Databases",
   }),
-  mode: setting(
-    v.picklist(modes, ({ received }) =>
-      laterModes.includes(received)
-        ? `must be ${modes.join(", ")}: writing is not available in this version`
-        : `must be ${modes.join(", ")}`,
-    ),
-    { describe: "What may be done.", env: ["MCP_MODE"], default: "read-only", group: "Limits" },
-  ),
+  mode: setting(v.picklist(modes, `must be ${modes.join(", ")}`), {
+    describe: "What may be done: only reading, writing with a human's yes to each statement, or writing.",
+    env: ["MCP_MODE"],
+    default: "read-only",
+    group: "Limits",
+  }),
   tools: setting(v.array(v.string()), {
     describe: "Tools to offer: core, all, or names.",
     env: ["MCP_TOOLS"],

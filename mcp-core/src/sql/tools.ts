@@ -4,12 +4,13 @@ import { nearestNames } from "../host/nearest.js";
 import type { Tool } from "./tool.js";
 import { checkConnection } from "./tools/check-connection.js";
 import { describeTable } from "./tools/describe-table.js";
+import { execute } from "./tools/execute.js";
 import { explain } from "./tools/explain.js";
 import { query } from "./tools/query.js";
 import { searchObjects } from "./tools/search-objects.js";
 
 /** Every tool of every set. */
-export const allTools: readonly Tool[] = [query, searchObjects, describeTable, explain, checkConnection];
+export const allTools: readonly Tool[] = [query, searchObjects, describeTable, explain, checkConnection, execute];
 
 /**
  * Refuses a choice of tools that names none.
