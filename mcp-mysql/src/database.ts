@@ -1,5 +1,4 @@
 /** An open source: a pool, and what can be asked through it. Wires the rooms of this folder; decides nothing itself. */
-import { CodedError } from "@database-interface/mcp-core/host";
 import type { Database, DatabaseOptions } from "@database-interface/mcp-core/sql";
 import { createCatalog } from "./catalog.js";
 import { check } from "./check.js";
@@ -15,14 +14,15 @@ import { watchOver } from "./watchdog.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
-  if ((options.columnRules ?? []).length > 0) {
-    throw new CodedError("config_invalid", "Columns cannot be hidden on this kind of database in this version.", {
-      hint: "GRANT SELECT on the other columns only, to the user of this source.",
-    });
-  }
-  const { poolSize: size, connectTimeoutMs: waitMs, log, schemas } = options;
+  const { poolSize: size, connectTimeoutMs: waitMs, log, schemas, columnRules = [] } = options;
   const pool = watchOver(createPool({ size, waitMs, connect: createConnector(config, options), log }));
-  const source: Source = { pool, checkNames: createNameCheck(pool), database: config.database };
+  const source: Source = {
+    pool,
+    checkNames: createNameCheck(pool, columnRules.length > 0),
+    database: config.database,
+    schemas,
+    columnRules,
+  };
   return {
     catalog: createCatalog(source, schemas),
     check: check.bind(undefined, source),

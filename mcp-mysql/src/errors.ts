@@ -16,7 +16,12 @@ interface ServerError {
 }
 
 /** The caller's text beside what was sent for it. */
-export type SentStatement = BoundStatement & { readonly callerSql: string };
+export type SentStatement = BoundStatement & {
+  readonly callerSql: string;
+  readonly hiding?:
+    | { refusalOf(missing: MissingName | undefined, position: number | undefined): CodedError | undefined }
+    | undefined;
+};
 
 /** The number of a server's error; undefined for the driver's own errors and anything else. */
 export function errnoOf(thrown: unknown): number | undefined {
@@ -186,6 +191,8 @@ export function toStatementError(thrown: unknown, sent: SentStatement): CodedErr
   const missing = missingName(code, error);
   const name = missing?.name ?? reportedName(error);
   const position = code === "syntax_error" ? syntaxPosition(error, sent) : namePosition(name, sent.callerSql);
+  const refusal = sent.hiding?.refusalOf(missing, position);
+  if (refusal !== undefined) return refusal;
   const message = template.replace("%", () => (name === undefined ? "it names" : `\`${name}\``));
   const details = { hint, errno, sqlstate, missing, position, retryable: retryableErrnos.has(errno), cause: thrown };
   return new StatementError(code, message, details);

@@ -2,7 +2,8 @@
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { Explanation, ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import { toStatementError } from "./errors.js";
-import { approve } from "./guard.js";
+import { approve, unseenPlan } from "./guard.js";
+import { withoutKey } from "./hidden-columns.js";
 import { findingsOf, planText } from "./plan.js";
 import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
@@ -19,6 +20,7 @@ export async function explain(
       hint: "Give the query itself, without EXPLAIN in front.",
     });
   }
+  if (approved.hiding?.readsUnseen) throw unseenPlan();
   let prefix = "";
   let plan = "";
   try {
@@ -36,6 +38,7 @@ export async function explain(
     const toCallerOffset = (offset: number) => approved.toCallerOffset(offset - prefix.length);
     throw toStatementError(thrown, { ...approved, sql: prefix + approved.sql, toCallerOffset });
   }
+  plan = withoutKey(plan);
   // MySQL's analysis is a text tree already.
   if (!plan.startsWith("{")) return { plan, findings: [] };
   const parsed = JSON.parse(plan);

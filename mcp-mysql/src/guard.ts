@@ -4,6 +4,7 @@ import type { ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
 import { tablesOf } from "./guard-tables.js";
 import { inspectStatement, isQuery, verbOf } from "./guard-walk.js";
+import { type HidingStatement, hideColumns } from "./hidden-columns.js";
 import { tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
 import type { Source } from "./source.js";
@@ -13,6 +14,8 @@ export interface Approved extends BoundStatement {
   readonly callerSql: string;
   /** True for SELECT, WITH, VALUES and TABLE. */
   readonly isSelect: boolean;
+  /** What stands for tables with hidden columns, where there are rules. */
+  readonly hiding?: HidingStatement | undefined;
 }
 
 const maxSqlBytes = 100_000;
@@ -49,12 +52,22 @@ export async function approve(
   const markers = tokens.filter(({ kind }) => kind === "parameter");
   if (markers.length !== params.length) throw wrongCount(markers.length, params.length);
   await source.checkNames(inspection, options);
+  const isRestricted = source.columnRules.length > 0 || source.schemas !== undefined;
+  const hiding = isRestricted ? await hideColumns(source, tokens, options) : undefined;
+  if (hiding?.readsUnseen && !isQuery(verbOf(tokens))) throw unseenPlan();
   return {
-    ...bind(sql, tokens.at(-1)?.end ?? 0, markers, params),
+    ...bind(sql, tokens.at(-1)?.end ?? 0, markers, params, hiding?.replacements),
     callerSql: sql,
     isSelect: isQuery(verbOf(tokens)),
+    hiding,
   };
 }
+
+/** The refusal of a plan that would name what may not be seen. */
+export const unseenPlan = (): CodedError =>
+  new CodedError("not_allowed", "Its views read schemas that are not shown, which a plan would name.", {
+    hint: "Query it; only its plan is withheld.",
+  });
 
 function wrongCount(markers: number, values: number): CodedError {
   return new CodedError("parameter_count", `The statement has ${markers} parameters and params has ${values} values.`, {

@@ -17,6 +17,10 @@ export interface Token {
   readonly end: number;
 }
 
+/** A word or a name in backticks. */
+export const isNameToken = (token: Token | undefined): token is Token =>
+  token?.kind === "word" || token?.kind === "name";
+
 const space = /[ \t-\r]+/y;
 /** Two dashes begin a comment only before a space or control character (manual 9.7). */
 const lineComment = /(?:#|--(?=[\x00-\x20]|$))[^\n]*/y;

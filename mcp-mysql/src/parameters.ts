@@ -13,21 +13,36 @@ export interface BoundStatement {
   toCallerOffset(offset: number): number;
 }
 
-/** Puts one literal in the place of each marker; there are as many values as markers. */
+/** A text for a piece of the statement, by offsets in UTF-16 units from 0. */
+export interface Replacement {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Puts one literal in the place of each marker, of which there are as many as values, and other texts in theirs. */
 export function bind(
   sql: string,
   end: number,
   markers: readonly Token[],
   params: readonly Parameter[],
+  others: readonly Replacement[] = [],
 ): BoundStatement {
   const shifts: { readonly from: number; readonly shift: number }[] = [];
   let bound = "";
   let at = 0;
-  markers.forEach((marker, index) => {
-    bound += sql.slice(at, marker.start) + toLiteral(params[index] ?? null);
-    at = marker.end;
+  const literals = markers.map(({ start, end: last }, index) => ({
+    start,
+    end: last,
+    text: toLiteral(params[index] ?? null),
+  }));
+  const pieces =
+    others.length === 0 ? literals : [...literals, ...others].sort((one, other) => one.start - other.start);
+  for (const piece of pieces) {
+    bound += sql.slice(at, piece.start) + piece.text;
+    at = piece.end;
     shifts.push({ from: bound.length, shift: bound.length - at });
-  });
+  }
   bound += sql.slice(at, end);
   return {
     sql: bound,

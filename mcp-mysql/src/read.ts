@@ -36,6 +36,7 @@ export async function runApproved(
         onFields(fields) {
           isAnswered = true;
           guarded(() => {
+            approved.hiding?.assertFields(fields);
             sink.columns(fields.map(toColumn));
             return true;
           });

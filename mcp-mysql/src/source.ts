@@ -1,4 +1,5 @@
 /** What an open source is to the files that work on it. */
+import type { ColumnRule } from "@database-interface/mcp-core/sql";
 import type { NameCheck } from "./guard-names.js";
 import type { Pool } from "./pool.js";
 
@@ -8,4 +9,8 @@ export interface Source {
   readonly checkNames: NameCheck;
   /** The current database of its sessions. */
   readonly database: string;
+  /** Schemas that may be named; all when absent. */
+  readonly schemas: readonly string[] | undefined;
+  /** Columns that are denied or masked; mostly none. */
+  readonly columnRules: readonly ColumnRule[];
 }
