@@ -5,7 +5,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { CodedError } from "@database-interface/mcp-core/host";
-import { type CallOptions, type ColumnRule, type MissingName, StatementError } from "@database-interface/mcp-core/sql";
+import {
+  type CallOptions,
+  type ColumnRule,
+  type MissingName,
+  StatementError,
+  toShownColumn,
+} from "@database-interface/mcp-core/sql";
 import type { FieldInfo } from "mariadb";
 import { isQuery, verbOf } from "./guard-walk.js";
 import { type HidingTable, learnTables, type TableKey } from "./hidden-tables.js";
@@ -149,18 +155,11 @@ export const withoutKey = (text: string): string => text.replaceAll(hashKey, "â€
 function toShown(column: string, rule: ColumnRule | undefined): readonly string[] {
   const name = quote(column);
   const masked = `IF(${name} IS NULL, NULL, '***')`;
-  switch (rule === undefined ? "plain" : rule.mask) {
-    case "plain":
-      return [name];
-    case undefined:
-      return [];
-    case "full":
-      return [`${masked} AS ${name}`];
-    case "last4":
-      return [`IF(CHAR_LENGTH(${name}) > 4, CONCAT('***', RIGHT(${name}, 4)), ${masked}) AS ${name}`];
-    case "hash":
-      return [`LEFT(SHA2(CONCAT('${hashKey}', ${name}), 256), 16) AS ${name}`];
-  }
+  return toShownColumn(rule, name, {
+    full: masked,
+    last4: `IF(CHAR_LENGTH(${name}) > 4, CONCAT('***', RIGHT(${name}, 4)), ${masked})`,
+    hash: `LEFT(SHA2(CONCAT('${hashKey}', ${name}), 256), 16)`,
+  });
 }
 
 /** A name of a table with hidden columns is one we replaced, qualifies a column, or is an alias; all else is refused. */

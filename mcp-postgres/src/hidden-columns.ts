@@ -5,8 +5,13 @@
  */
 
 import { randomBytes } from "node:crypto";
-import type { CallOptions, ColumnRule, MissingName } from "@database-interface/mcp-core/sql";
-import { StatementError } from "@database-interface/mcp-core/sql";
+import {
+  type CallOptions,
+  type ColumnRule,
+  type MissingName,
+  StatementError,
+  toShownColumn,
+} from "@database-interface/mcp-core/sql";
 import { notAllowed, parseOne, type Tree } from "./guard-class.js";
 import type { UsedName } from "./guard-walk.js";
 import { type HidingRelation, type HidingRelations, learnHiding } from "./hidden-relations.js";
@@ -141,22 +146,11 @@ export const withoutKey = (text: string): string => text.replaceAll(hashKey, "â€
 function toShown(column: string, rule: ColumnRule | undefined): readonly string[] {
   const name = quote(column);
   const text = `${name}::pg_catalog.text`;
-  switch (rule === undefined ? "plain" : rule.mask) {
-    case "plain":
-      return [name];
-    case undefined:
-      return [];
-    case "full":
-      return [`CASE WHEN ${name} IS NOT NULL THEN '***' END AS ${name}`];
-    case "last4":
-      return [
-        `CASE WHEN pg_catalog.length(${text}) > 4 THEN '***' || pg_catalog.right(${text}, 4) WHEN ${name} IS NOT NULL THEN '***' END AS ${name}`,
-      ];
-    case "hash":
-      return [
-        `pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to('${hashKey}' || ${text}, 'UTF8')), 'hex'), 16) AS ${name}`,
-      ];
-  }
+  return toShownColumn(rule, name, {
+    full: `CASE WHEN ${name} IS NOT NULL THEN '***' END`,
+    last4: `CASE WHEN pg_catalog.length(${text}) > 4 THEN '***' || pg_catalog.right(${text}, 4) WHEN ${name} IS NOT NULL THEN '***' END`,
+    hash: `pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to('${hashKey}' || ${text}, 'UTF8')), 'hex'), 16)`,
+  });
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

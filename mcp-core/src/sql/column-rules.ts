@@ -83,3 +83,18 @@ function matches(pattern: string, name: string): boolean {
   const source = pattern.split("*").map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${source.join(".*")}$`, "s").test(lower);
 }
+
+/**
+ * A column in a list of columns: itself without a rule, nothing when it is denied, else what its rule leaves of it,
+ * under its own name.
+ * @param name - The column, quoted.
+ * @param masks - What each kind of mask leaves of it, as an expression in the database's dialect.
+ */
+export function toShownColumn(
+  rule: ColumnRule | undefined,
+  name: string,
+  masks: Readonly<Record<MaskKind, string>>,
+): readonly string[] {
+  if (rule === undefined) return [name];
+  return rule.mask === undefined ? [] : [`${masks[rule.mask]} AS ${name}`];
+}

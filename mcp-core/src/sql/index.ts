@@ -1,6 +1,13 @@
 /** The face of the SQL room: what a database folder needs to become a server. */
 export type { ServerLog, ServerSettings, Source } from "./call.js";
-export { type ColumnName, type ColumnRule, type MaskKind, parseColumnRules, ruleFor } from "./column-rules.js";
+export {
+  type ColumnName,
+  type ColumnRule,
+  type MaskKind,
+  parseColumnRules,
+  ruleFor,
+  toShownColumn,
+} from "./column-rules.js";
 export { databaseCommand, runDatabaseCommand } from "./command.js";
 export type {
   CallOptions,

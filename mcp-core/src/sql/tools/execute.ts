@@ -93,7 +93,9 @@ async function assertAllowed(write: Write, plan: WritePlan, code: string | undef
   if (canAsk) throw new Question(`Allow this write?\n${preview}`, approvals.open(binding, "token"));
   // Only the operator's side sees the code: what the model can read, it could use by itself.
   const opened = approvals.open(binding, "code");
-  log.warn("approval_code", { approval: opened, source: source.name, write: preview });
+  // Rows stay out of the log; the statement and its values are what the human answers for.
+  const logged = toPreview(source.name, statement, plan, tried && { rowsAffected: tried.rowsAffected });
+  log.warn("approval_code", { approval: opened, source: source.name, write: logged });
   throw new CodedError("approval_required", `A human has to allow this write.\n${preview}`, {
     hint:
       "Show this to the human. The code to allow it is in this server's log (stderr), where its operator reads it; " +
