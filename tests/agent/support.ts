@@ -61,7 +61,7 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
 
 /** Asks again until the answer is yes, at most ten seconds. */
 export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`Waited in vain for ${what}.`);
     await sleep(50);
