@@ -72,7 +72,7 @@ async function mysqlTarget() {
     parameter: () => "?",
     running: async (marker) => (await threads(`info LIKE '%${marker}%'`)).length,
     async disconnectAll() {
-      for (const { id } of await threads("true")) await database.run(`KILL CONNECTION ${id}`);
+      for (const { id } of await threads("true")) await database.run(`KILL CONNECTION ${id}`).catch(unlessGone);
     },
     values: [
       { form: "integer", expression: "18446744073709551615", cell: "18446744073709551615" },
@@ -103,3 +103,9 @@ describe("mcp-postgres", () => {
 describe("mcp-mysql", () => {
   for (const { name, run } of databaseConformance(mysqlTarget)) test(name, run, 90_000);
 });
+
+/** A thread that ended by itself between the list and the KILL is gone all the same. */
+function unlessGone(error: unknown): void {
+  const unknownThread = 1094;
+  if (!(error instanceof Error && "errno" in error && error.errno === unknownThread)) throw error;
+}
