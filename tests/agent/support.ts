@@ -1,11 +1,12 @@
 /** The agent's own ways of being driven: as a process, as a terminal, and the places it must leave no secret in. */
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { openDebianPrograms } from "../../bin/debian-programs.mjs";
 import { executable } from "../support/processes.js";
 
 const execute = promisify(execFile);
@@ -72,6 +73,23 @@ export async function eventually(holds: () => boolean | Promise<boolean>, what: 
 export const slowStatement = (mark: string, side = 200_000): string =>
   `SELECT count(*) AS ${mark} FROM generate_series(1, ${side}) a, generate_series(1, ${side}) b`;
 
+/** tmux as it is installed, else out of its Debian package, which is fetched privately; else an error that says what to do. */
+async function openTmux(): Promise<{ readonly file: string; readonly environment: NodeJS.ProcessEnv }> {
+  const installed = (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "tmux"))
+    .find((file) => existsSync(file));
+  if (installed !== undefined && process.env.DBI_INSTALLED_SERVERS !== "absent") {
+    return { file: installed, environment: process.env };
+  }
+  try {
+    const { root, environment } = await openDebianPrograms(["tmux"], AbortSignal.timeout(120_000));
+    return { file: join(root, "usr/bin/tmux"), environment: { ...process.env, ...environment } };
+  } catch (cause) {
+    throw new Error("tmux is needed for the terminal's tests: install it (apt-get install tmux).", { cause });
+  }
+}
+
 /** A real terminal with `db-agent` in it. */
 export interface Terminal extends AsyncDisposable {
   type(text: string): Promise<void>;
@@ -90,8 +108,9 @@ export async function openTerminal(
   { environment = {} as Record<string, string>, columns = 100, rows = 50 } = {},
 ): Promise<Terminal> {
   const socket = `agent-test-${randomBytes(6).toString("hex")}`;
+  const program = await openTmux();
   const tmux = async (...given: string[]): Promise<string> =>
-    (await execute("tmux", ["-L", socket, "-f", "/dev/null", ...given])).stdout;
+    (await execute(program.file, ["-L", socket, "-f", "/dev/null", ...given], { env: program.environment })).stdout;
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   const command = [process.execPath, executable("agent"), ...args].map(quote).join(" ");
   const variables = Object.entries({ ...environment, LC_ALL: "C.UTF-8" }).flatMap(([name, value]) => [
