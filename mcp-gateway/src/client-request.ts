@@ -2,7 +2,13 @@
  * One request of one client as the gateway's rooms see it, whatever brought it: the SDK's server, or a plain call that
  * needed none. Who asks, how they are told things and asked things; not what they want.
  */
-import type { PlainCall } from "@database-interface/mcp-core/host";
+import {
+  type PlainCall,
+  type Caller as PlainCaller,
+  type Principal,
+  principalOf,
+  sharedPrincipals,
+} from "@database-interface/mcp-core/host";
 import type { Server, ServerContext } from "@modelcontextprotocol/server";
 import type { Question } from "./conversation.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
@@ -21,6 +27,7 @@ export interface Front {
 /** A request to answer. */
 export interface ClientRequest {
   readonly era: Era;
+  readonly principal: Principal;
   readonly caller: Caller;
   /** The id that this call has in every log. */
   readonly trace: Trace;
@@ -36,7 +43,9 @@ export interface ClientRequest {
 }
 
 /** A request that came through the SDK's server. */
-export function toClientRequest(front: Front, { mcpReq }: ServerContext, params: Fields): ClientRequest {
+export function toClientRequest(front: Front, context: ServerContext, params: Fields): ClientRequest {
+  const { mcpReq } = context;
+  const principal = principalOf(context);
   const isModern = front.era === "modern";
   const envelope: Fields = isModern && isFields(mcpReq.envelope) ? mcpReq.envelope : {};
   const capabilities = isModern ? envelope[metaKeys.clientCapabilities] : front.server.getClientCapabilities();
@@ -45,7 +54,8 @@ export function toClientRequest(front: Front, { mcpReq }: ServerContext, params:
   const state = mcpReq.requestState() as unknown; // a string, or nothing
   return {
     era: front.era,
-    caller: toCaller(front.id, isModern ? nameOf(info) : front.id, capabilities, info, level),
+    principal,
+    caller: toCaller(front.id, accountOf(principal, isModern ? nameOf(info) : front.id), capabilities, info, level),
     trace: traceOf(params._meta),
     signal: mcpReq.signal,
     requestState: typeof state === "string" ? state : undefined,
@@ -64,11 +74,13 @@ export function toClientRequest(front: Front, { mcpReq }: ServerContext, params:
 let plainCalls = 0;
 
 /** A request that needed no SDK: it has asked for no progress and no log messages, and cannot be asked in the middle. */
-export function ofPlainCall({ envelope }: PlainCall, signal: AbortSignal): ClientRequest {
+export function ofPlainCall({ envelope }: PlainCall, { principal, signal }: PlainCaller): ClientRequest {
   const info = envelope[metaKeys.clientInfo];
+  const account = accountOf(principal, nameOf(info));
   return {
     era: "modern",
-    caller: toCaller(`plain ${++plainCalls}`, nameOf(info), envelope[metaKeys.clientCapabilities], info, undefined),
+    principal,
+    caller: toCaller(`plain ${++plainCalls}`, account, envelope[metaKeys.clientCapabilities], info, undefined),
     trace: traceOf(envelope),
     signal,
     requestState: undefined,
@@ -87,6 +99,9 @@ function toCaller(id: string, account: string, capabilities: unknown, info: unkn
     ...(typeof level === "string" ? { logLevel: level } : {}),
   };
 }
+
+/** Whose share of a server's places a request takes: a person's own, or a client's where many may be one principal. */
+const accountOf = ({ id }: Principal, client: string): string => (sharedPrincipals.has(id) ? `${id} ${client}` : id);
 
 /** Modern requests come without a connection: what they say of themselves is all that tells clients apart. */
 const nameOf = (info: unknown): string => (isFields(info) ? `${String(info.name)} ${String(info.version)}` : "unnamed");

@@ -88,9 +88,9 @@ async function answerSdk(method: string, params: Fields, front: Front, context: 
 /** Plain calls of tools that are known: answered here as the SDK's server would have. */
 export function createPlainCalls(options: FrontOptions): PlainCallHandler {
   const serverInfo = { ...options.identity, title };
-  return (call, signal) => {
+  return (call, caller) => {
     if (!options.names().tools.has(call.params.name)) return undefined;
-    const request = ofPlainCall(call, signal);
+    const request = ofPlainCall(call, caller);
     return answer("tools/call", request, options, () => callTool(call.params, request, options)).then(
       (result) => ({
         result: { resultType: "complete", ...result, _meta: { ...metaOf(result), [metaKeys.serverInfo]: serverInfo } },

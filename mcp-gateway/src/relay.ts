@@ -2,6 +2,7 @@
  * One client request carried to one server and its answer back, whatever era each speaks: progress, log messages,
  * cancellation and questions on the way. Params and results pass as they are, but for what only one era knows.
  */
+import { ownMetaPrefix, principalMetaKey, toPrincipalMeta } from "@database-interface/mcp-core/host";
 import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
 import { callLost } from "./errors.js";
@@ -23,13 +24,14 @@ export interface Errand {
 }
 
 /** @throws AnsweredError as the server answered; CodedError for what the gateway finds */
-export async function relay(errand: Errand): Promise<Fields> {
+export async function relay(given: Errand): Promise<Fields> {
+  const errand = { ...given, params: withPrincipal(given) };
   const { member, request, conversations } = errand;
-  const { signal, requestState: token, caller } = request;
+  const { signal, requestState: token, caller, principal } = request;
   try {
     if (request.era === "legacy")
       return await member.supervisor.use((upstream) => exchangeLegacy(upstream, errand), signal, caller.account);
-    const key = `${member.plan.id} ${errand.method} ${String(errand.params.name ?? errand.params.uri)}`;
+    const key = `${principal.id} ${member.plan.id} ${errand.method} ${String(errand.params.name ?? errand.params.uri)}`;
     if (conversations.owns(token)) return await conversations.resume(token, key, request.inputResponses ?? {}, signal);
     return await conversations.begin(
       key,
@@ -41,6 +43,16 @@ export async function relay(errand: Errand): Promise<Fields> {
     if (error instanceof ConnectionLost) throw callLost(member.plan.id, error.message, errand.isReading);
     throw error;
   }
+}
+
+/** What is the suite's own in a client's `_meta` is taken off; to our own servers goes who calls. */
+function withPrincipal({ params, member, request }: Errand): Fields {
+  const { _meta: given, ...rest } = params;
+  const kept = isFields(given) ? Object.entries(given).filter(([key]) => !key.startsWith(ownMetaPrefix)) : [];
+  const isOurs = member.plan.databases !== undefined;
+  const own = isOurs ? { [principalMetaKey]: toPrincipalMeta(request.principal) } : {};
+  const _meta = { ...Object.fromEntries(kept), ...own };
+  return Object.keys(_meta).length > 0 ? { ...rest, _meta } : rest;
 }
 
 /** For a modern client: a modern server's questions pass in its answer, a legacy server's become one. */

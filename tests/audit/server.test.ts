@@ -82,6 +82,7 @@ describe.each(Object.entries(engines))("%s", (name, { kind, create, mark }) => {
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       event: "call",
       call: expect.stringMatching(/^[0-9a-f]{16}$/),
+      principal: "local",
       client: { name: "test", version: "1.0.0" },
       tool: "query",
       source: "shop",

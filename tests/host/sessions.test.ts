@@ -2,7 +2,7 @@
 import { PassThrough } from "node:stream";
 import { beforeEach, expect, test } from "vitest";
 import { createAudience } from "../../mcp-core/src/host/audience.js";
-import { createLog } from "../../mcp-core/src/host/index.js";
+import { createLog, type Principal } from "../../mcp-core/src/host/index.js";
 import { createSessions, type Sessions } from "../../mcp-core/src/host/sessions.js";
 import { createFixture, createWitness } from "./fixture.js";
 
@@ -26,11 +26,14 @@ beforeEach(() => {
   });
 });
 
-function ask(message: object | undefined, id?: string, signal = never): Promise<Response> {
+const ada: Principal = { id: "ada", roles: new Set(["use"]) };
+const bob: Principal = { id: "bob", roles: new Set(["use", "write", "admin"]) };
+
+function ask(message: object | undefined, id?: string, signal = never, principal = ada): Promise<Response> {
   const withId = id === undefined ? headers : { ...headers, "mcp-session-id": id };
   const method = message === undefined ? "GET" : "POST";
   const body = message === undefined ? undefined : { jsonrpc: "2.0", ...message };
-  return sessions.handle(new Request("http://localhost/mcp", { method, headers: withId }), body, signal);
+  return sessions.handle(new Request("http://localhost/mcp", { method, headers: withId }), body, { signal, principal });
 }
 
 const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "t", version: "1" } };
@@ -52,6 +55,15 @@ test("ids cannot be guessed and are all different", async () => {
   const [first, second] = [await open(), await open()];
   expect(first).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
   expect(first).not.toBe(second);
+});
+
+test("a session exists for its principal and nobody else, whatever their roles", async () => {
+  const id = await open();
+  for (const message of [{ id: 3, method: "ping" }, undefined]) {
+    const [theirs, unknown] = await Promise.all([ask(message, id, never, bob), ask(message, "unknown", never, bob)]);
+    expect([theirs.status, await theirs.text()]).toEqual([404, await unknown.text()]);
+  }
+  expect(await ping(id)).toBe(200);
 });
 
 test("an idle session ends, a used one stays", async () => {
@@ -103,7 +115,14 @@ test("many at once stay within the cap", async () => {
 
 test("what cannot be initialized leaves no session", async () => {
   const bad = new Request("http://localhost/mcp", { method: "POST", headers: { "content-type": "application/json" } });
-  const response = await sessions.handle(bad, { jsonrpc: "2.0", id: 1, method: "initialize", params }, never);
+  const response = await sessions.handle(
+    bad,
+    { jsonrpc: "2.0", id: 1, method: "initialize", params },
+    {
+      signal: never,
+      principal: ada,
+    },
+  );
   expect(response.status).toBe(406);
   expect(sessions.count()).toBe(0);
 });

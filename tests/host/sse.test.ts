@@ -2,7 +2,7 @@
 import { PassThrough } from "node:stream";
 import { expect, test, vi } from "vitest";
 import { createAudience } from "../../mcp-core/src/host/audience.js";
-import { createLog } from "../../mcp-core/src/host/index.js";
+import { createLog, localPrincipal, type Principal } from "../../mcp-core/src/host/index.js";
 import { createSseLeg } from "../../mcp-core/src/host/sse.js";
 import { createFixture, createWitness } from "./fixture.js";
 
@@ -21,14 +21,18 @@ const createLeg = (keepAliveMs?: number) =>
 type Leg = ReturnType<typeof createLeg>;
 
 async function open(leg: Leg, signal = new AbortController().signal) {
-  const response = await leg.open(new Request("http://localhost/sse"), signal);
+  const response = await leg.open(new Request("http://localhost/sse"), { signal, principal: localPrincipal });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const first = (await reader?.read())?.value ?? "";
   return { status: response.status, path: /data: (\S+)/.exec(first)?.[1] ?? "", reader };
 }
 
-const post = (leg: Leg, path: string, message: object) =>
-  leg.post(new Request(`http://localhost${path}`, { method: "POST" }), { jsonrpc: "2.0", ...message });
+const post = (leg: Leg, path: string, message: object, principal: Principal = localPrincipal) =>
+  leg.post(
+    new Request(`http://localhost${path}`, { method: "POST" }),
+    { jsonrpc: "2.0", ...message },
+    { signal: new AbortController().signal, principal },
+  );
 const initialize = {
   id: 1,
   method: "initialize",
@@ -41,6 +45,13 @@ test("the first event names the endpoint, answers follow as messages", async () 
   expect(path).toMatch(/^\/messages\?sessionId=[0-9a-f-]{36}$/);
   expect((await post(leg, path, initialize)).status).toBe(202);
   expect((await reader?.read())?.value).toMatch(/^event: message\ndata: \{.*"protocolVersion":"2024-11-05".*\}\n\n$/);
+});
+
+test("a stream takes the messages of its own principal and nobody else's", async () => {
+  await using leg = createLeg();
+  const { path } = await open(leg);
+  expect((await post(leg, path, initialize, { id: "bob", roles: new Set(["use", "admin"]) })).status).toBe(404);
+  expect((await post(leg, path, initialize)).status).toBe(202);
 });
 
 test("what is no message is refused without an echo", async () => {
@@ -56,7 +67,7 @@ test("streams are capped, a closed one makes room", async () => {
   const leaving = new AbortController();
   await open(leg, leaving.signal);
   await open(leg);
-  expect((await leg.open(new Request("http://localhost/sse"), new AbortController().signal)).status).toBe(503);
+  expect((await open(leg)).status).toBe(503);
   leaving.abort();
   await vi.waitFor(async () => expect((await open(leg)).status).toBe(200));
 });

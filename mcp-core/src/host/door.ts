@@ -1,10 +1,11 @@
 /**
- * Who may come in: the Host and Origin checks that stop a web page from reaching a local server (DNS rebinding), and the
- * bearer token. It knows no route; it is asked before each.
+ * Who may come in, and who they are: the Host and Origin checks that stop a web page from reaching a local server (DNS
+ * rebinding), and the bearer token, which stands for a principal. It knows no route; it is asked before each.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import { CodedError } from "./errors.js";
+import { anonymousPrincipal, localPrincipal, type Principal, tokenPrincipal } from "./principal.js";
 import { problem } from "./problem.js";
 
 /** What the door is made from. */
@@ -21,8 +22,8 @@ export interface DoorOptions {
 
 /** Checks requests. */
 export interface Door {
-  /** The refusal, or undefined for a request that may pass. */
-  refuse(request: DoorRequest, access: "public" | "token"): Response | undefined;
+  /** Who asks, or the refusal. Whoever asks for what is `public` needs no token and is nobody. */
+  admit(request: DoorRequest, access: "public" | "principal"): Promise<Principal | Response>;
   /** Headers that let an accepted origin's page read the answer. */
   corsHeaders(origin: string | undefined): Record<string, string>;
 }
@@ -103,16 +104,16 @@ export function createDoor(options: DoorOptions): Door {
     );
   };
   return {
-    refuse({ host, origin, authorization }, access) {
+    async admit({ host, origin, authorization }, access) {
       if (!acceptsHost(host))
         return problem(403, "forbidden_host", "This Host is not served. Add it with --allowed-hosts.");
       if (origin !== undefined && !acceptsOrigin(origin, host)) {
         return problem(403, "forbidden_host", "This Origin is not allowed. Add it with --allowed-origins.");
       }
-      if (access === "token" && digest !== undefined && !hasToken(authorization, digest)) {
-        return problem(401, "unauthorized", "A bearer token is required.", { "www-authenticate": "Bearer" });
-      }
-      return undefined;
+      if (access === "public") return anonymousPrincipal;
+      if (digest === undefined) return localPrincipal;
+      if (hasToken(authorization, digest)) return tokenPrincipal;
+      return problem(401, "unauthorized", "A bearer token is required.", { "www-authenticate": "Bearer" });
     },
     corsHeaders(origin) {
       if (origin === undefined) return {};

@@ -9,12 +9,11 @@ import type { Door } from "./door.js";
 import { CodedError } from "./errors.js";
 import type { Log } from "./log.js";
 import { readBody, sendEarly, sendJson, sendResponse, toRequest, toSignal, toUrl } from "./node-http.js";
-import { methodNotAllowed, notFound, problem } from "./problem.js";
+import type { Caller, Role } from "./principal.js";
+import { methodNotAllowed, notFound, problem, roleRequired } from "./problem.js";
 
 /** What a route's handler knows besides the request. */
-export interface RouteContext {
-  /** Fires when the client goes away, and at the end of the drain when the server closes. */
-  readonly signal: AbortSignal;
+export interface RouteContext extends Caller {
   readonly remoteAddress: string;
 }
 
@@ -24,8 +23,8 @@ export interface Route {
   readonly method: string;
   /** Exact, or a prefix ending in `/*`. */
   readonly path: string;
-  /** Whether the bearer token is needed. Default `token`. */
-  readonly access?: "public" | "token";
+  /** The role that is needed; nothing at all where it is public. Default `use`. */
+  readonly access?: "public" | Role;
   /** Its request's body is readable and bounded. */
   handle(request: Request, context: RouteContext): Promise<Response>;
 }
@@ -35,7 +34,7 @@ export interface JsonRoute extends Omit<Route, "handle"> {
   /** `parsed` is undefined where there is no body. */
   handleJson(request: Request, parsed: unknown, context: RouteContext): Promise<Response>;
   /** Answers with JSON at once what needs no Request; undefined leaves it to `handleJson`. */
-  shortcut?(headers: IncomingHttpHeaders, parsed: unknown, signal: AbortSignal): Promise<JsonAnswer> | undefined;
+  shortcut?(headers: IncomingHttpHeaders, parsed: unknown, context: RouteContext): Promise<JsonAnswer> | undefined;
   /** True for an exchange that only its end ends, so that closing doesn't wait for it. */
   isEndless?(request: Request, parsed: unknown): boolean;
 }
@@ -179,8 +178,8 @@ async function answer(
   const method = incoming.method ?? "GET";
   const isPreflight = method === "OPTIONS" && origin !== undefined;
   const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
-  const refusal = options.door.refuse({ host, origin, authorization }, isPublic ? "public" : "token");
-  if (refusal !== undefined) return refuse(refusal);
+  const principal = await options.door.admit({ host, origin, authorization }, isPublic ? "public" : "principal");
+  if (principal instanceof Response) return refuse(principal);
   for (const [name, value] of Object.entries(options.door.corsHeaders(origin))) outgoing.setHeader(name, value);
   if (isClosing()) return refuse(problem(503, "closing", "The server is stopping.", { connection: "close" }));
   if (url === undefined || atPath.length === 0) return refuse(notFound());
@@ -190,6 +189,8 @@ async function answer(
     (one) => one.method === method || (method === "HEAD" && one.method === "GET" && "handle" in one),
   );
   if (route === undefined) return refuse(methodNotAllowed(allow));
+  const role = route.access ?? "use";
+  if (role !== "public" && !principal.roles.has(role)) return refuse(roleRequired(role));
   const hasBody = method !== "GET" && method !== "HEAD" && method !== "DELETE";
   if (hasBody && "handleJson" in route && !isJson(incoming.headers["content-type"])) {
     return refuse(problem(415, "unsupported_media_type", "Send application/json."));
@@ -199,19 +200,19 @@ async function answer(
     return refuse(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
   }
   const signal = toSignal(outgoing);
-  const remoteAddress = incoming.socket.remoteAddress ?? "";
+  const context: RouteContext = { signal, remoteAddress: incoming.socket.remoteAddress ?? "", principal };
   if ("handle" in route) {
     const request = toRequest(incoming, url, signal);
     const whole = hasBody ? new Request(request, { body: text }) : request;
-    return sendResponse(await route.handle(whole, { signal, remoteAddress }), outgoing);
+    return sendResponse(await route.handle(whole, context), outgoing);
   }
   const body = hasBody ? parseJson(text) : { value: undefined };
   if (body === undefined) return sendResponse(notJson(), outgoing);
-  const quick = await route.shortcut?.(incoming.headers, body.value, signal);
+  const quick = await route.shortcut?.(incoming.headers, body.value, context);
   if (quick !== undefined) return sendJson(quick.status, quick.value, outgoing);
   const request = toRequest(incoming, url, signal);
   exchange.isEndless = route.isEndless?.(request, body.value) ?? false;
-  return sendResponse(await route.handleJson(request, body.value, { signal, remoteAddress }), outgoing);
+  return sendResponse(await route.handleJson(request, body.value, context), outgoing);
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {

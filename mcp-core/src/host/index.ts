@@ -17,6 +17,18 @@ export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "
 export { toMcpSchema } from "./mcp-schema.js";
 export { nearestNames } from "./nearest.js";
 export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
+export {
+  type Caller,
+  localPrincipal,
+  ownMetaPrefix,
+  type Principal,
+  principalMetaKey,
+  principalOf,
+  type Role,
+  roles,
+  sharedPrincipals,
+  toPrincipalMeta,
+} from "./principal.js";
 export { problem } from "./problem.js";
 export { durationSchema, type QuantityBounds, sizeSchema } from "./quantities.js";
 export { redactText } from "./redact.js";

@@ -6,6 +6,7 @@ import {
   type ServerEventBus,
 } from "@modelcontextprotocol/server";
 import type { Log } from "./log.js";
+import { type Caller, toAuthInfo } from "./principal.js";
 import { methodNotAllowed } from "./problem.js";
 import type { Sessions } from "./sessions.js";
 
@@ -19,7 +20,7 @@ export interface McpEndpointOptions {
 
 /** The endpoint of both eras; disposing it ends the modern exchanges. */
 export interface McpEndpoint extends AsyncDisposable {
-  handle(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response>;
+  handle(request: Request, parsedBody: unknown, context: Caller): Promise<Response>;
 }
 
 /** The endpoint. */
@@ -30,16 +31,16 @@ export function createMcpEndpoint({ factory, sessions, bus, log }: McpEndpointOp
     onerror: (error) => log.debug("protocol_error", { message: error.message }),
   });
   return {
-    async handle(request, parsedBody, signal) {
+    async handle(request, parsedBody, caller) {
       if (request.method !== "POST") {
         // GET and DELETE belong to legacy sessions; a modern client has neither
         if (request.headers.has("mcp-session-id") && /^(GET|DELETE)$/.test(request.method)) {
-          return sessions.handle(request, undefined, signal);
+          return sessions.handle(request, undefined, caller);
         }
         return methodNotAllowed("POST");
       }
-      if (await isLegacyRequest(request, parsedBody)) return sessions.handle(request, parsedBody, signal);
-      return modern.fetch(request, { parsedBody });
+      if (await isLegacyRequest(request, parsedBody)) return sessions.handle(request, parsedBody, caller);
+      return modern.fetch(request, { parsedBody, authInfo: toAuthInfo(caller.principal) });
     },
     async [Symbol.asyncDispose]() {
       await modern.close();

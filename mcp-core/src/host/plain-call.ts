@@ -10,6 +10,7 @@ import {
   PROTOCOL_VERSION_META_KEY,
   ProtocolErrorCode,
 } from "@modelcontextprotocol/server";
+import type { Caller } from "./principal.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,7 +29,7 @@ export type PlainAnswer =
   | { readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } };
 
 /** Answers a plain call, or leaves it to the SDK by returning undefined at once. The signal fires when the client goes away. */
-export type PlainCallHandler = (call: PlainCall, signal: AbortSignal) => Promise<PlainAnswer> | undefined;
+export type PlainCallHandler = (call: PlainCall, caller: Caller) => Promise<PlainAnswer> | undefined;
 
 const version = "2026-07-28";
 

@@ -27,3 +27,7 @@ export const notFound = (detail = "There is nothing here."): Response => problem
 /** `method_not_allowed` with the methods that are. */
 export const methodNotAllowed = (allow: string): Response =>
   problem(405, "method_not_allowed", `Use ${allow}.`, { allow });
+
+/** `role_required`: whoever asks is known, and lacks the role. */
+export const roleRequired = (role: string): Response =>
+  problem(403, "role_required", `This needs the role ${role}. Ask the operator for a token that has it.`);

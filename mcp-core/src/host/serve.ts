@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
 import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
-import { type JsonAnswer, type JsonRoute, openHttpServer, type Route } from "./http-server.js";
+import { type JsonAnswer, type JsonRoute, openHttpServer, type Route, type RouteContext } from "./http-server.js";
 import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
@@ -145,11 +145,11 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
           method,
           path: "/mcp",
           isEndless: (_request, parsed) => method === "GET" || isSubscription(parsed),
-          shortcut: (headers, parsed, gone) => answerPlainCall(options, headers, parsed, gone),
+          shortcut: (headers, parsed, context) => answerPlainCall(options, headers, parsed, context),
           handleJson(request, parsed, context) {
             const uris = listenedUris(parsed);
             if (uris.length > 0) options.onListen?.(uris, context.signal);
-            return endpoint.handle(request, parsed, context.signal);
+            return endpoint.handle(request, parsed, context);
           },
         }),
       ),
@@ -157,9 +157,9 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
         method: "GET",
         path: "/sse",
         isEndless: () => true,
-        handleJson: (request, _parsed, context) => sse.open(request, context.signal),
+        handleJson: (request, _parsed, context) => sse.open(request, context),
       },
-      { method: "POST", path: "/messages", handleJson: (request, parsed) => sse.post(request, parsed) },
+      { method: "POST", path: "/messages", handleJson: sse.post },
       ...healthRoutes(options),
       ...(options.routes ?? []),
     ],
@@ -228,11 +228,11 @@ function answerPlainCall(
   { onPlainCall }: ServeOptions,
   headers: IncomingHttpHeaders,
   parsed: unknown,
-  signal: AbortSignal,
+  context: RouteContext,
 ): Promise<JsonAnswer> | undefined {
   const call = onPlainCall === undefined ? undefined : toPlainCall(headers, parsed);
   if (call === undefined) return undefined;
-  return onPlainCall?.(call, signal)?.then((answer) => ({
+  return onPlainCall?.(call, context)?.then((answer) => ({
     status: statusOf(answer),
     value: { jsonrpc: "2.0", id: call.id, ...answer },
   }));

@@ -1,6 +1,7 @@
 /**
  * Legacy Streamable HTTP (protocol ≤ 2025-11-25): one server per session, an unguessable id, idle sessions swept, their
- * number capped. It is given requests that have passed the door, their body already parsed.
+ * number capped; a session belongs to the principal that opened it. It is given requests that have passed the door,
+ * their body already parsed.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -12,6 +13,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
 import type { Log } from "./log.js";
+import { type Caller, toAuthInfo } from "./principal.js";
 import { notFound, problem } from "./problem.js";
 
 /** What the sessions are made from. */
@@ -29,7 +31,7 @@ export interface SessionOptions {
 
 /** The legacy leg of `/mcp`. */
 export interface Sessions extends AsyncDisposable {
-  handle(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response>;
+  handle(request: Request, parsedBody: unknown, caller: Caller): Promise<Response>;
   /** Ends the sessions that have been idle for too long. */
   sweep(): Promise<void>;
   count(): number;
@@ -37,6 +39,8 @@ export interface Sessions extends AsyncDisposable {
 
 interface Session {
   readonly id: string;
+  /** The id of the principal that opened it: to all others it does not exist. */
+  readonly owner: string;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   close(): Promise<void>;
   /** Requests and streams in progress. */
@@ -58,10 +62,10 @@ export function createSessions(options: SessionOptions): Sessions {
   const sessions = new Map<string, Session>();
   let opening = 0;
 
-  async function open(request: Request): Promise<Session> {
+  async function open(request: Request, { principal }: Caller): Promise<Session> {
     const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
     const id = randomUUID();
-    const product = await factory({ era: "legacy", requestInfo: request });
+    const product = await factory({ era: "legacy", requestInfo: request, authInfo: toAuthInfo(principal) });
     await product.connect(transport);
     const server = serverOf(product);
     const leave = audience.join(server, watchSubscriptions(transport));
@@ -72,7 +76,8 @@ export function createSessions(options: SessionOptions): Sessions {
       log.debug("session_closed", { sessions: sessions.size });
       onclose?.();
     };
-    return { id, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
+    const owner = principal.id;
+    return { id, owner, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
   }
 
   /** Takes a place among the sessions, which `opening` then counts; false when all are in use. */
@@ -91,11 +96,11 @@ export function createSessions(options: SessionOptions): Sessions {
     return true;
   }
 
-  async function initialize(request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
+  async function initialize(request: Request, parsedBody: unknown, caller: Caller): Promise<Response> {
     if (!(await takePlace())) return full();
     try {
-      const session = await open(request);
-      const response = await pass(session, request, parsedBody, signal);
+      const session = await open(request, caller);
+      const response = await pass(session, request, parsedBody, caller);
       if (session.transport.sessionId === undefined) await session.close();
       else {
         sessions.set(session.id, session);
@@ -107,7 +112,8 @@ export function createSessions(options: SessionOptions): Sessions {
     }
   }
 
-  async function pass(session: Session, request: Request, parsedBody: unknown, signal: AbortSignal): Promise<Response> {
+  async function pass(session: Session, request: Request, parsedBody: unknown, caller: Caller): Promise<Response> {
+    const { signal } = caller;
     const { transport, alone } = session;
     const id = isJSONRPCRequest(parsedBody) ? parsedBody.id : undefined;
     session.open++;
@@ -124,7 +130,11 @@ export function createSessions(options: SessionOptions): Sessions {
     };
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      const response = await transport.handleRequest(request, parsedBody === undefined ? {} : { parsedBody });
+      const authInfo = toAuthInfo(caller.principal);
+      const response = await transport.handleRequest(request, {
+        authInfo,
+        ...(parsedBody === undefined ? {} : { parsedBody }),
+      });
       const cancelled = cancelledId(parsedBody);
       // nothing will follow on the stream of a cancelled request, but the SDK leaves it open
       if (cancelled !== undefined && alone.has(cancelled)) transport.closeSSEStream(cancelled);
@@ -138,15 +148,15 @@ export function createSessions(options: SessionOptions): Sessions {
   }
 
   return {
-    async handle(request, parsedBody, signal) {
+    async handle(request, parsedBody, caller) {
       const id = request.headers.get("mcp-session-id");
       if (id === null) {
-        if (isInitialize(parsedBody)) return initialize(request, parsedBody, signal);
+        if (isInitialize(parsedBody)) return initialize(request, parsedBody, caller);
         return problem(400, "session_required", "The Mcp-Session-Id header is missing. Initialize first.");
       }
       const session = sessions.get(id);
-      if (session === undefined) return notFound("There is no such session. Initialize a new one.");
-      return pass(session, request, parsedBody, signal);
+      if (session?.owner !== caller.principal.id) return notFound("There is no such session. Initialize a new one.");
+      return pass(session, request, parsedBody, caller);
     },
     async sweep() {
       const before = now() - idleMs;

@@ -13,6 +13,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
 import type { Log } from "./log.js";
+import { type Caller, toAuthInfo } from "./principal.js";
 import { notFound, problem } from "./problem.js";
 
 /** What the leg is made from. */
@@ -28,10 +29,10 @@ export interface SseOptions {
 
 /** The two routes. */
 export interface SseLeg extends AsyncDisposable {
-  /** `GET /sse`. The stream lives until the client goes, which `signal` tells. */
-  open(request: Request, signal: AbortSignal): Promise<Response>;
+  /** `GET /sse`. The stream lives until the client goes, which the signal tells, and belongs to its principal. */
+  open(request: Request, caller: Caller): Promise<Response>;
   /** `POST /messages?sessionId=…` with the parsed body. */
-  post(request: Request, parsedBody: unknown): Promise<Response>;
+  post(request: Request, parsedBody: unknown, caller: Caller): Promise<Response>;
 }
 
 /** A client that reads so much too slowly is cut off. */
@@ -39,17 +40,18 @@ const maxUnreadBytes = 33_554_432;
 
 /** No streams yet. */
 export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs = 15_000 }: SseOptions): SseLeg {
-  const streams = new Map<string, { transport: Transport; close(): Promise<void> }>();
+  const streams = new Map<string, { owner: string; transport: Transport; close(): Promise<void> }>();
   return {
-    async open(request, signal) {
+    async open(request, { principal, signal }) {
       if (streams.size >= maxSessions) {
         return problem(503, "busy", "All streams are in use. Try again later.", { "retry-after": "5" });
       }
       const id = randomUUID();
       const { transport, body } = createStream(`/messages?sessionId=${id}`, keepAliveMs);
-      streams.set(id, { transport, close: () => transport.close() });
+      const owner = principal.id;
+      streams.set(id, { owner, transport, close: () => transport.close() });
       try {
-        const product = await factory({ era: "legacy", requestInfo: request });
+        const product = await factory({ era: "legacy", requestInfo: request, authInfo: toAuthInfo(principal) });
         const server = serverOf(product);
         await product.connect(transport);
         const leave = audience.join(server, watchSubscriptions(transport));
@@ -59,7 +61,7 @@ export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs 
           streams.delete(id);
           onclose?.();
         };
-        streams.set(id, { transport, close: () => product.close() });
+        streams.set(id, { owner, transport, close: () => product.close() });
         const end = (): Promise<void> => product.close().catch((error) => log.debug("close_failed", { error }));
         if (signal.aborted) await end();
         signal.addEventListener("abort", end, { once: true });
@@ -75,16 +77,16 @@ export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs 
         },
       });
     },
-    async post(request, parsedBody) {
+    async post(request, parsedBody, { principal }) {
       const stream = streams.get(new URL(request.url).searchParams.get("sessionId") ?? "");
-      if (stream === undefined) return notFound("There is no such stream. Open /sse first.");
+      if (stream?.owner !== principal.id) return notFound("There is no such stream. Open /sse first.");
       let message: JSONRPCMessage;
       try {
         message = parseJSONRPCMessage(parsedBody);
       } catch {
         return problem(400, "message_invalid", "The body is not a JSON-RPC message.");
       }
-      stream.transport.onmessage?.(message, { request });
+      stream.transport.onmessage?.(message, { request, authInfo: toAuthInfo(principal) });
       return new Response("Accepted", { status: 202 });
     },
     async [Symbol.asyncDispose]() {

@@ -17,6 +17,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
+import { principalOf } from "../host/principal.js";
 import { createApprovals } from "./approvals.js";
 import {
   type Call,
@@ -71,8 +72,8 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   const instructions = toInstructions(service);
 
   const factory: McpServerFactory = ({ era }): Server => {
-    // A modern request stands alone: everybody who may call at all is one caller.
-    const caller = era === "modern" ? "modern" : randomBytes(16).toString("base64url");
+    // A modern request stands alone: all of a principal's are one caller.
+    const connection = era === "modern" ? "modern" : randomBytes(16).toString("base64url");
     const server = new Server(
       { name: kind.command, title: kind.title, version: kind.version },
       {
@@ -86,7 +87,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
-      return callTool(tool, params.arguments, context, service, server, toHuman(caller, server, context));
+      return callTool(tool, params.arguments, context, service, server, toHuman(connection, server, context));
     });
     server.setRequestHandler("resources/list", (_, context) => resources.list(context.mcpReq.signal));
     server.setRequestHandler("resources/templates/list", () => resources.templates());
@@ -176,7 +177,7 @@ function recordCall(
   trail: AuditTrail,
   tool: Tool,
   given: unknown,
-  { http }: ServerContext,
+  context: ServerContext,
   service: Service,
   server: Server,
 ): CallRecord {
@@ -189,7 +190,7 @@ function recordCall(
     source: named !== undefined && service.sources.has(named) ? named : undefined,
     sql,
     lexis: service.kind.lexis ?? "standard",
-    principal: http?.authInfo?.clientId,
+    principal: principalOf(context).id,
     client: server.getClientVersion(),
   });
 }
@@ -210,7 +211,9 @@ function toInputRequired({ message, approval }: Question): InputRequiredResult {
 }
 
 /** Who calls, and what they were asked and said in an earlier round. Anything but a clear yes is a no. */
-function toHuman(caller: string, server: Server, { mcpReq }: ServerContext): Human {
+function toHuman(connection: string, server: Server, context: ServerContext): Human {
+  const { mcpReq } = context;
+  const caller = `${connection} ${principalOf(context).id}`;
   const form = server.getClientCapabilities()?.elicitation;
   const canAsk = form !== undefined && (form.form !== undefined || form.url === undefined);
   const approval = mcpReq.requestState();

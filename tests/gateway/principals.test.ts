@@ -1,0 +1,37 @@
+/** What servers behind the gateway are told about who calls: the suite's own the truth, all others nothing. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createPostgresDatabase } from "../support/databases.js";
+import { fixtureServer, startGateway, temporaryFolder, textOf } from "./gateways.js";
+
+const forged = {
+  "database-interface/principal": { id: "mallory", roles: ["admin"] },
+  "database-interface/anything": 1,
+  "example.com/own": "kept",
+};
+
+test.each(["legacy", "modern"] as const)("others' servers hear nothing of the suite's own keys, %s", async (era) => {
+  await using gateway = await startGateway(() => ({ mcpServers: { odd: fixtureServer("odd-server") } }));
+  await using client = await gateway.connect(era);
+  const params = JSON.parse(textOf(await client.callTool({ name: "odd__echo", arguments: {}, _meta: forged })));
+  expect(params._meta).toMatchObject({ "example.com/own": "kept" });
+  expect(JSON.stringify(params)).not.toContain("database-interface/");
+});
+
+test.each(["legacy", "modern"] as const)("the suite's own record whom the gateway let in, %s", async (era) => {
+  await using database = await createPostgresDatabase();
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway(() => ({
+    databases: { shop: { url: database.url, settings: { audit: folder.path } } },
+  }));
+  await using client = await gateway.connect(era);
+  expect(textOf(await client.callTool({ name: "query", arguments: { sql: "SELECT 1" }, _meta: forged }))).toContain(
+    "1",
+  );
+  const [file = ""] = (await readdir(folder.path)).filter((name) => name.endsWith(".jsonl"));
+  const records = (await readFile(join(folder.path, file), "utf8"))
+    .split("\n")
+    .filter((line) => line.includes("query"));
+  expect(records.map((line) => JSON.parse(line).principal)).toEqual(["local"]);
+});
