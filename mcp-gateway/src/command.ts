@@ -15,6 +15,7 @@ import {
   runCommand as runHostCommand,
   serve,
   toErrorReport,
+  toHttpOptions,
 } from "@database-interface/mcp-core/host";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
@@ -174,13 +175,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     version,
     factory: gateway.factory,
     transport: values.stdio === true ? "stdio" : "http",
-    http: {
-      host: values.host,
-      port: values.port,
-      token: values.token,
-      allowedHosts: values.allowedHosts,
-      allowedOrigins: values.allowedOrigins,
-    },
+    http: toHttpOptions(values),
     ready: gateway.ready,
     routes: gateway.routes,
     onListen: gateway.onListen,

@@ -2,7 +2,7 @@
  * gateway.json: a pasted `mcpServers` (or VS Code `servers`) block as it is, `databases`, and `settings`. This room checks
  * its shape and says where it is wrong; what becomes of it is for `servers`. Settings are `command`'s.
  */
-import { CodedError, durationSchema, nearestNames } from "@database-interface/mcp-core/host";
+import { CodedError, durationSchema, nearestNames, wholeSchema } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import { kindOfUrl, kinds, schemes } from "./kinds.js";
 import { isFields } from "./message.js";
@@ -11,11 +11,7 @@ const text = v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"
 const texts = v.record(v.string(), v.string("must be text"), "must be an object of texts");
 const flag = v.boolean("must be true or false");
 
-const positive = v.pipe(
-  v.number("must be a whole number"),
-  v.integer("must be a whole number"),
-  v.minValue(1, "must be at least 1"),
-);
+const positive = wholeSchema({ min: 1 });
 
 /** Keys of ours that any server may carry. */
 const ownKeys = {

@@ -1,14 +1,13 @@
 /** What the gateway can be told besides its servers, each as one schema from which flag, variable, file key and help derive. */
-import { durationSchema, hostNames, logLevels, setting } from "@database-interface/mcp-core/host";
+import {
+  durationSchema,
+  printConfigSetting,
+  servingSettings,
+  setting,
+  tokenSetting,
+  wholeSchema,
+} from "@database-interface/mcp-core/host";
 import * as v from "valibot";
-
-const whole = (least: number, most: number) =>
-  v.pipe(
-    v.number("must be a whole number"),
-    v.integer("must be a whole number"),
-    v.minValue(least, `must be at least ${least}`),
-    v.maxValue(most, `must be at most ${most}`),
-  );
 
 export const configSetting = {
   config: setting(v.optional(v.string()), {
@@ -27,12 +26,7 @@ export const addressSettings = {
     env: ["MCP_GATEWAY_URL"],
     file: false,
   }),
-  token: setting(v.optional(v.string()), {
-    describe: "The bearer token clients must send; required off loopback.",
-    env: ["MCP_TOKEN"],
-    secret: true,
-    group: "Serving",
-  }),
+  token: tokenSetting,
   json: setting(v.optional(v.boolean()), { describe: "Prints JSON.", file: false }),
 };
 
@@ -43,32 +37,7 @@ export const gatewaySettings = {
     file: false,
     group: "Serving",
   }),
-  host: setting(v.string(), {
-    describe: "The address to listen on.",
-    env: ["MCP_HOST"],
-    placeholder: "address",
-    default: "127.0.0.1",
-    group: "Serving",
-  }),
-  port: setting(whole(0, 65_535), {
-    describe: "The port to listen on; 0 for any free one.",
-    env: ["MCP_PORT"],
-    default: 8730,
-    group: "Serving",
-  }),
-  token: addressSettings.token,
-  allowedHosts: setting(v.optional(v.array(v.string())), {
-    describe: "Host names clients may use besides the address listened on.",
-    env: ["MCP_ALLOWED_HOSTS"],
-    placeholder: "names",
-    group: "Serving",
-  }),
-  allowedOrigins: setting(v.optional(v.array(v.string())), {
-    describe: "Web origins that may call.",
-    env: ["MCP_ALLOWED_ORIGINS"],
-    placeholder: "origins",
-    group: "Serving",
-  }),
+  ...servingSettings({ port: 8730 }),
   idleTimeout: setting(durationSchema(), {
     describe: "Time without a call after which a server is stopped; 0 for never.",
     env: ["MCP_IDLE_TIMEOUT"],
@@ -83,18 +52,18 @@ export const gatewaySettings = {
     default: "30s",
     group: "Servers",
   }),
-  maxCalls: setting(whole(1, 10_000), {
+  maxCalls: setting(wholeSchema({ min: 1, max: 10_000 }), {
     describe: "Calls in progress per server at most; more wait.",
     env: ["MCP_MAX_CALLS"],
     default: 32,
     group: "Servers",
   }),
-  maxCallsPerClient: setting(v.optional(whole(1, 10_000)), {
+  maxCallsPerClient: setting(v.optional(wholeSchema({ min: 1, max: 10_000 })), {
     describe: "Of these, calls of one client at most. Default: as many as in all, clients taking turns.",
     env: ["MCP_MAX_CALLS_PER_CLIENT"],
     group: "Servers",
   }),
-  maxQueue: setting(whole(0, 100_000), {
+  maxQueue: setting(wholeSchema({ min: 0, max: 100_000 }), {
     describe: "Calls waiting per server at most; more are told that it is busy.",
     env: ["MCP_MAX_QUEUE"],
     default: 1_000,
@@ -113,16 +82,5 @@ export const gatewaySettings = {
     placeholder: "folder",
     group: "Servers",
   }),
-  logLevel: setting(v.picklist(logLevels), {
-    describe: "The least level written to stderr.",
-    env: ["MCP_LOG_LEVEL"],
-    default: "info",
-    group: "Serving",
-  }),
-  printConfig: setting(v.optional(v.picklist(hostNames)), {
-    describe: "Prints the lines to paste into an MCP host.",
-    placeholder: "host",
-    file: false,
-    group: "Actions",
-  }),
+  printConfig: printConfigSetting,
 };

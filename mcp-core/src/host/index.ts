@@ -11,6 +11,7 @@ export { describeSettings, type SettingDescription, settingsJsonSchema } from ".
 export { isLoopback } from "./door.js";
 export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "./errors.js";
 export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
+export type { HttpOptions } from "./http-options.js";
 export type { Route, RouteContext } from "./http-server.js";
 export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
@@ -30,7 +31,7 @@ export {
   toPrincipalMeta,
 } from "./principal.js";
 export { problem } from "./problem.js";
-export { durationSchema, type QuantityBounds, sizeSchema } from "./quantities.js";
+export { durationSchema, type QuantityBounds, sizeSchema, wholeSchema } from "./quantities.js";
 export { redactText } from "./redact.js";
 export { type Environment, resolveSettings, type SettingSources } from "./resolve-settings.js";
 export {
@@ -42,5 +43,6 @@ export {
   errorLine,
   runCommand,
 } from "./run-command.js";
-export { type HttpOptions, type Served, type ServeOptions, serve } from "./serve.js";
+export { type Served, type ServeOptions, serve } from "./serve.js";
+export { printConfigSetting, servingSettings, toHttpOptions, tokenSetting } from "./serving-settings.js";
 export { type Setting, type SettingOptions, type Settings, type SettingValues, setting } from "./setting.js";

@@ -1,14 +1,23 @@
-/** Durations and sizes as people write them (`30s`, `64k`), as schemas. They know nothing of the settings that use them. */
+/** Numbers, durations and sizes as people write them (`8`, `30s`, `64k`), as schemas. They know nothing of the settings that use them. */
 import * as v from "valibot";
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizeUnits: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1_024, m: 1_048_576, g: 1_073_741_824 };
 
-/** Bounds of a quantity, inclusive, in milliseconds or bytes. */
+/** Bounds of a quantity, inclusive, of a number, in milliseconds or in bytes. */
 export interface QuantityBounds {
   readonly min?: number;
   readonly max?: number;
 }
+
+/** A whole number. */
+export const wholeSchema = ({ min = 0, max = Number.MAX_SAFE_INTEGER }: QuantityBounds = {}) =>
+  v.pipe(
+    v.number("must be a whole number"),
+    v.integer("must be a whole number"),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  );
 
 /** Milliseconds, written `500ms`, `30s`, `5m`, `2h`, `1d`, or a plain number of milliseconds. */
 export function durationSchema(bounds: QuantityBounds = {}) {

@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
 import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
+import type { HttpOptions } from "./http-options.js";
 import { type JsonAnswer, type JsonRoute, openHttpServer, type Route, type RouteContext } from "./http-server.js";
 import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
@@ -16,28 +17,6 @@ import { problem } from "./problem.js";
 import { createSessions } from "./sessions.js";
 import { createSseLeg } from "./sse.js";
 import { openStdio } from "./stdio.js";
-
-/** How HTTP is served. */
-export interface HttpOptions {
-  /** Address to listen on; off loopback a token is required. */
-  readonly host: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
-  /** Bearer token, enforced on every route that is not public when set. */
-  readonly token?: string | undefined;
-  /** Names accepted in the Host header besides loopback and `host` itself; `*` for any. */
-  readonly allowedHosts?: readonly string[] | undefined;
-  /** Origins of web pages accepted besides loopback ones; `*` for any. */
-  readonly allowedOrigins?: readonly string[] | undefined;
-  /** Milliseconds after which an unused legacy session ends. Default 30 minutes. */
-  readonly sessionIdleMs?: number | undefined;
-  /** Legacy sessions at most, and SSE streams at most. Default 100. */
-  readonly maxSessions?: number | undefined;
-  /** Default 4 MiB. */
-  readonly maxBodyBytes?: number | undefined;
-  /** Milliseconds that calls in progress get when the server stops. Default 5,000. */
-  readonly drainMs?: number | undefined;
-}
 
 /** What is served, and how. */
 export interface ServeOptions {

@@ -9,6 +9,7 @@ import { hostConfig } from "../host/host-config.js";
 import { createLog, type Log } from "../host/log.js";
 import { type CommandCall, type CommandOptions, type CommandSpec, runCommand } from "../host/run-command.js";
 import { serve } from "../host/serve.js";
+import { toHttpOptions } from "../host/serving-settings.js";
 import type { ServerSettings, Source } from "./call.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
 import { createDatabaseServer } from "./server.js";
@@ -84,13 +85,7 @@ async function run<Config extends SourceConfig>(
     version: kind.version,
     factory: server,
     transport: values.transport,
-    http: {
-      host: values.host,
-      port: values.port,
-      token: values.token,
-      allowedHosts: values.allowedHosts,
-      allowedOrigins: values.allowedOrigins,
-    },
+    http: toHttpOptions(values),
     ready: async ({ signal }) => {
       if (audit?.isRequired) await audit.ready();
       await answersAtAll(sources.list, signal);

@@ -4,20 +4,11 @@
  */
 import * as v from "valibot";
 import { auditSettings } from "../host/audit/settings.js";
-import { hostNames } from "../host/host-config.js";
-import { logLevels } from "../host/log.js";
-import { durationSchema, sizeSchema } from "../host/quantities.js";
+import { durationSchema, sizeSchema, wholeSchema } from "../host/quantities.js";
+import { printConfigSetting, servingSettings } from "../host/serving-settings.js";
 import { setting } from "../host/setting.js";
 import { defaultLimits, limitRanges } from "./limits.js";
 import { modes } from "./policy.js";
-
-const whole = ({ least, most }: { least: number; most: number }) =>
-  v.pipe(
-    v.number("must be a whole number"),
-    v.integer("must be a whole number"),
-    v.minValue(least, `must be at least ${least}`),
-    v.maxValue(most, `must be at most ${most}`),
-  );
 
 const bounds = ({ least, most }: { least: number; most: number }) => ({ min: least, max: most });
 
@@ -70,7 +61,7 @@ export const databaseSettings = {
     env: ["MCP_PASSWORD_COMMAND"],
     group: "Databases",
   }),
-  pool: setting(whole(limitRanges.poolSize), {
+  pool: setting(wholeSchema(bounds(limitRanges.poolSize)), {
     describe: "Connections to each database at most.",
     env: ["MCP_POOL"],
     default: 8,
@@ -94,7 +85,7 @@ export const databaseSettings = {
     default: "core",
     group: "Limits",
   }),
-  maxRows: setting(whole(limitRanges.maxRows), {
+  maxRows: setting(wholeSchema(bounds(limitRanges.maxRows)), {
     describe: "Rows of a result or page at most.",
     env: ["MCP_MAX_ROWS"],
     default: defaultLimits.maxRows,
@@ -143,53 +134,12 @@ export const databaseSettings = {
     default: "stdio",
     group: "Serving",
   }),
-  host: setting(v.string(), {
-    describe: "The address to listen on.",
-    env: ["MCP_HOST"],
-    placeholder: "address",
-    default: "127.0.0.1",
-    group: "Serving",
-  }),
-  port: setting(whole({ least: 0, most: 65_535 }), {
-    describe: "The port to listen on; 0 for any free one.",
-    env: ["MCP_PORT"],
-    default: 8731,
-    group: "Serving",
-  }),
-  token: setting(v.optional(v.string()), {
-    describe: "The bearer token clients must send; required off loopback.",
-    env: ["MCP_TOKEN"],
-    secret: true,
-    group: "Serving",
-  }),
-  allowedHosts: setting(v.optional(v.array(v.string())), {
-    describe: "Host names clients may use besides the address listened on.",
-    env: ["MCP_ALLOWED_HOSTS"],
-    placeholder: "names",
-    group: "Serving",
-  }),
-  allowedOrigins: setting(v.optional(v.array(v.string())), {
-    describe: "Web origins that may call.",
-    env: ["MCP_ALLOWED_ORIGINS"],
-    placeholder: "origins",
-    group: "Serving",
-  }),
-  logLevel: setting(v.picklist(logLevels), {
-    describe: "The least level written to stderr.",
-    env: ["MCP_LOG_LEVEL"],
-    default: "info",
-    group: "Serving",
-  }),
+  ...servingSettings({ port: 8731 }),
   ...auditSettings,
   check: setting(v.optional(v.boolean()), {
     describe: "Connects, prints the self-audit and ends: 0 if every source answers.",
     file: false,
     group: "Actions",
   }),
-  printConfig: setting(v.optional(v.picklist(hostNames)), {
-    describe: "Prints the lines to paste into an MCP host.",
-    placeholder: "host",
-    file: false,
-    group: "Actions",
-  }),
+  printConfig: printConfigSetting,
 };

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { CodedError } from "../errors.js";
+import { wholeSchema } from "../quantities.js";
 import { type CommandSpec, defineCommand } from "../run-command.js";
 import { setting } from "../setting.js";
 import { toFileName } from "./files.js";
@@ -40,7 +41,7 @@ export function auditCommand({ name, version }: { readonly name: string; readonl
     summary: "Prints the newest records of all chains, in order of time, a line each.",
     positionals: [path],
     settings: {
-      lines: setting(v.pipe(v.number("must be a whole number"), v.integer(), v.minValue(1), v.maxValue(100_000)), {
+      lines: setting(wholeSchema({ min: 1, max: 100_000 }), {
         describe: "How many.",
         alias: "n",
         default: 20,
