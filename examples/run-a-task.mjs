@@ -22,7 +22,7 @@ try {
     if (event.type === "rows") console.log(event.statement, event.rows);
     if (event.type === "error") console.error(event.error.message);
   }
-  const report = await run.report;
+  const report = await run.result;
   assert(report.ok, "A connection or a statement failed.");
   assert.deepEqual(await agent.recall(run.session), report);
 } finally {

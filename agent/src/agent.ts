@@ -1,17 +1,18 @@
 /**
- * The core behind every face: one gateway connection, statements and look-ups over it, and runs of the workflow as a
- * stream of events. LangChain and LangGraph are loaded by the first run, not before.
+ * The core behind every face: one gateway connection, calls over it, and sessions by reference id. LangChain and
+ * LangGraph are loaded by the first run, not before.
  */
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
-import { AgentError } from "./errors.js";
-import { type CallOptions, createConnection, type GatewayConnection } from "./gateway/connection.js";
+import type { SessionEntry } from "./answer.js";
+import { createDatabaseCalls, type DatabaseCalls } from "./database-calls.js";
+import { createConnection, type GatewayConnection } from "./gateway/connection.js";
 import type { GatewaySpec } from "./gateway/launch.js";
-import { parseChecks, type SourceCheck, unreachable } from "./graphs/verify.js";
 import type { Report } from "./report.js";
-import { parseQueryReply, type QueryResult } from "./result.js";
-import type { Run, Runner } from "./run.js";
-import { parseTask, planTask, type TaskInput } from "./task.js";
+import type { Runner } from "./run.js";
+import type { Run } from "./run-stream.js";
+import { createSession, type Session, unknownSession } from "./session.js";
+import type { TaskInput } from "./task.js";
 import { readVersion } from "./version.js";
 
 /** What an agent is made of. */
@@ -20,109 +21,101 @@ export interface AgentOptions {
    * A running gateway (`url`, `token?`), or one to start: with `databases` by name, or with a `config` file of its own.
    */
   readonly gateway: GatewaySpec;
-  /** Where runs are checkpointed; in memory by default. */
-  readonly store?: BaseCheckpointSaver;
+  /** Where sessions are kept: `memory` (default), `file`, `file:<folder>`, `redis://…`, or a checkpointer of one's own. */
+  readonly store?: BaseCheckpointSaver | string;
+  /** What a named store is sealed with, as `MCP_KEYS` has it; by default those of the environment. */
+  readonly keys?: string;
 }
 
-/** A statement and where it runs. */
-export interface QueryRequest extends CallOptions {
-  readonly params?: readonly unknown[] | undefined;
-  /** The source; needed when there are several. */
-  readonly source?: string | undefined;
-  /** Rows at most; the server's own limit holds as well. */
-  readonly maxRows?: number | undefined;
+/** Whose a session is, and under which reference id. */
+export interface SessionOptions {
+  /** A session opened with an owner is unknown to everybody else. */
+  readonly owner?: string | undefined;
 }
 
-/** What to look for in a catalogue. */
-export interface SearchRequest extends CallOptions {
-  readonly source?: string | undefined;
-  readonly pattern?: string | undefined;
-  readonly kind?: string | undefined;
-  readonly schema?: string | undefined;
-  readonly detail?: "names" | "summary" | "full" | undefined;
-}
-
-/** The agent. Connects on first use; dispose it to end what it started. */
-export interface Agent extends AsyncDisposable {
+/** The agent. Connects on first use; close it to end what it started. */
+export interface Agent extends DatabaseCalls, AsyncDisposable {
   readonly connection: GatewayConnection;
-  /** The names of the databases. */
-  sources(): Promise<readonly string[]>;
-  /** Whether a database answers, and what it is. @throws AgentError with the reason when it is down */
-  check(source?: string, options?: CallOptions): Promise<SourceCheck>;
-  /** One statement's rows. @throws AgentError with the database's code and hint */
-  query(sql: string, request?: QueryRequest): Promise<QueryResult>;
-  /** The same, page by page in one snapshot, to the end. */
-  pages(sql: string, request?: QueryRequest): AsyncGenerator<QueryResult, void, undefined>;
-  /** Fetches the page a `nextCursor` stands for. */
-  nextPage(cursor: string, request?: Pick<QueryRequest, "source" | "signal">): Promise<QueryResult>;
-  search(request?: SearchRequest): Promise<QueryResult>;
-  /** A table as text, close to its DDL. */
-  describe(table: string, request?: CallOptions & { readonly source?: string | undefined }): Promise<string>;
+  /** A new session, or the one of a reference id. @throws AgentError `session_unknown`, also for another owner's */
+  session(reference?: string, options?: SessionOptions): Promise<Session>;
+  /** The sessions that are kept, latest first. */
+  sessions(options?: SessionOptions): Promise<readonly SessionEntry[]>;
+  /** Forgets a session. @throws AgentError `session_unknown` */
+  deleteSession(reference: string, options?: SessionOptions): Promise<void>;
   /**
-   * Runs a task through the workflow. Iterate the run for its events; `report` settles when it is over.
+   * Runs a task through the workflow, under a reference id of its own where none is given.
    * @throws AgentError `task_invalid`, before anything has run
    */
-  run(task: TaskInput, options?: { readonly session?: string; readonly signal?: AbortSignal }): Promise<Run>;
+  run(task: TaskInput, options?: { readonly session?: string; readonly signal?: AbortSignal }): Promise<Run<Report>>;
   /** The report of a session's last run; undefined for an unknown reference id. */
   recall(session: string): Promise<Report | undefined>;
+  /** Ends what was started: the gateway, the store. The same as its dispose. */
+  close(): Promise<void>;
 }
 
 /** Makes an agent; nothing is connected, started or loaded yet. */
 export function createAgent(options: AgentOptions): Agent {
   const connection = createConnection(options.gateway, readVersion());
-  let runner: Promise<Runner> | undefined;
+  const databases = createDatabaseCalls(connection);
+  const store = once(async () => {
+    const { openCheckpointer } = await import("./sessions.js");
+    return openCheckpointer(options.store ?? "memory", options.keys, process.env);
+  });
+  const runner = once(async (): Promise<Runner> => {
+    const [{ createRunner }, { checkpointer }] = await Promise.all([import("./run.js"), store()]);
+    return createRunner(connection, checkpointer);
+  });
+  const at = (id: string): Session => createSession(id, { connection, databases, loadRunner: runner });
 
-  function loadRunner(): Promise<Runner> {
-    runner ??= import("./run.js").then(({ createRunner }) => createRunner(connection, options.store));
-    return runner;
+  async function assertKnown(reference: string, owner: string | undefined): Promise<void> {
+    const view = await (await runner()).view(reference);
+    if (view === undefined || view.owner !== owner) throw unknownSession();
   }
 
-  const agent: Agent = {
+  async function close(): Promise<void> {
+    await connection[Symbol.asyncDispose]();
+    await (await store.started()?.catch(() => undefined))?.[Symbol.asyncDispose](); // one that never opened is closed
+  }
+
+  return {
+    ...databases,
     connection,
-    sources: () => connection.sources(),
-    async check(source, callOptions = {}) {
-      const reply = await connection.call("check_connection", { source }, callOptions);
-      const error = unreachable(reply, source ?? "");
-      if (error !== undefined) throw error;
-      const checks = parseChecks(reply);
-      const found = checks.find((check) => check.source === source) ?? checks[0];
-      if (found === undefined) throw new AgentError("source_unknown", "The gateway has no database.");
-      return found;
-    },
-    async query(sql, { params, source, maxRows, ...callOptions } = {}) {
-      return parseQueryReply(await connection.call("query", { sql, params, source, max_rows: maxRows }, callOptions));
-    },
-    async *pages(sql, { params, source, maxRows, ...callOptions } = {}) {
-      const first = { sql, params, source, max_rows: maxRows, cursor: "start" };
-      let page = parseQueryReply(await connection.call("query", first, callOptions));
-      for (;;) {
-        yield page;
-        if (page.nextCursor === undefined) return;
-        const next = { cursor: page.nextCursor, source, max_rows: maxRows };
-        page = parseQueryReply(await connection.call("query", next, callOptions));
+    async session(reference, { owner } = {}) {
+      if (reference !== undefined) {
+        await assertKnown(reference, owner);
+        return at(reference);
       }
+      const id = randomBytes(16).toString("base64url");
+      await (await runner()).create(id, owner);
+      return at(id);
     },
-    async nextPage(cursor, { source, ...callOptions } = {}) {
-      return parseQueryReply(await connection.call("query", { cursor, source }, callOptions));
+    async sessions({ owner } = {}) {
+      const { list } = await store();
+      const entries = await list();
+      const { view } = await runner();
+      const owners = await Promise.all(entries.map(async ({ session }) => (await view(session))?.owner));
+      return entries.filter((_, index) => owners[index] === owner);
     },
-    async search({ source, pattern, kind, schema, detail, ...callOptions } = {}) {
-      return parseQueryReply(
-        await connection.call("search_objects", { source, pattern, kind, schema, detail }, callOptions),
-      );
+    async deleteSession(reference, { owner } = {}) {
+      await assertKnown(reference, owner);
+      await (await store()).checkpointer.deleteThread(reference);
     },
-    describe: (table, { source, ...callOptions } = {}) =>
-      connection.call("describe_table", { table, source }, callOptions),
-    async run(given, runOptions = {}) {
-      const task = parseTask(given);
-      const names = task.connections?.map(({ name }) => name) ?? (await connection.sources());
-      const plan = planTask(task, names);
-      const { start } = await loadRunner();
-      return start(plan, { session: runOptions.session ?? randomUUID(), signal: runOptions.signal });
-    },
-    async recall(session) {
-      return (await loadRunner()).recall(session);
-    },
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    run: (task, { session = randomBytes(16).toString("base64url"), signal } = {}) => at(session).run(task, { signal }),
+    recall: async (session) => (await runner()).recall(session),
+    close,
+    [Symbol.asyncDispose]: close,
   };
-  return agent;
+}
+
+/** Makes something when it is first asked for, and once; a failure is forgotten, so that the next one tries anew. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): Promise<T> | undefined } {
+  let made: Promise<T> | undefined;
+  const get = (): Promise<T> => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+  return Object.assign(get, { started: () => made });
 }

@@ -3,7 +3,18 @@
  * events. Only shapes; no event ever carries a credential.
  */
 import * as v from "valibot";
+import { approvalSchema } from "./approval.js";
 import { errorReportSchema } from "./errors.js";
+
+/** Tokens in and out, and what they cost where a price is configured. */
+export const usageSchema = v.object({
+  inputTokens: v.number(),
+  outputTokens: v.number(),
+  /** In the currency of the configured prices; absent where there is no price. */
+  cost: v.optional(v.number()),
+});
+/** Tokens in and out, and what they cost where a price is configured. */
+export type Usage = v.InferOutput<typeof usageSchema>;
 
 const cellSchema = v.union([v.string(), v.number(), v.boolean(), v.null()]);
 
@@ -61,14 +72,33 @@ export const errorEventSchema = v.object({
   willRetry: v.optional(v.boolean(), false),
 });
 
-/** The run is over. */
+/** A human is asked something: the run stops here, and goes on in whichever process answers. */
+export const approvalRequiredEventSchema = v.object({
+  type: v.literal("approval_required"),
+  ...approvalSchema.entries,
+});
+
+/** A piece of the answer, as the model says it. */
+export const tokenEventSchema = v.object({ type: v.literal("token"), text: v.string() });
+
+/** What one call of a model took. */
+export const usageEventSchema = v.object({ type: v.literal("usage"), model: v.string(), ...usageSchema.entries });
+
+/** The run is over, or waits for a human. */
 export const doneEventSchema = v.object({
   type: v.literal("done"),
   /** The reference id under which the run's state is kept. */
   session: v.string(),
+  /** True when nothing failed; true as well while it waits. */
   ok: v.boolean(),
-  connections: v.object({ up: v.number(), down: v.number() }),
-  statements: v.object({ ok: v.number(), failed: v.number(), skipped: v.number() }),
+  /** True when it stopped at an `approval_required` and goes on with its answer. */
+  waiting: v.optional(v.boolean(), false),
+  connections: v.optional(v.object({ up: v.number(), down: v.number() })),
+  statements: v.optional(v.object({ ok: v.number(), failed: v.number(), skipped: v.number() })),
+  /** The whole answer, for a question. */
+  answer: v.optional(v.string()),
+  /** All calls of models together; absent where none was made. */
+  usage: v.optional(usageSchema),
   ms: v.number(),
 });
 
@@ -78,6 +108,9 @@ export const eventSchema = v.variant("type", [
   sqlEventSchema,
   progressEventSchema,
   rowsEventSchema,
+  approvalRequiredEventSchema,
+  tokenEventSchema,
+  usageEventSchema,
   errorEventSchema,
   doneEventSchema,
 ]);

@@ -1,33 +1,54 @@
 /** Runs of the workflow: LangGraph's stream as our typed events, its checkpoints as reports. */
-import { type BaseCheckpointSaver, MemorySaver } from "@langchain/langgraph";
-import { AgentError, isAbort, toErrorReport } from "./errors.js";
+import type { BaseCheckpointSaver } from "@langchain/langgraph";
+import type { Answer, SessionView } from "./answer.js";
+import type { Decision } from "./approval.js";
+import { AgentError } from "./errors.js";
 import type { AgentEvent } from "./events.js";
 import type { GatewayConnection } from "./gateway/connection.js";
 import { createWorkflow, recursionLimitOf } from "./graphs/workflow.js";
 import type { WorkflowState } from "./graphs/workflow-state.js";
 import { type Report, toReport } from "./report.js";
+import type { Emit, Ended } from "./run-stream.js";
 import type { Task } from "./task.js";
 import { loadTools, type Toolbox } from "./tools.js";
 
-/** A run: its events while it works, its report when it is over. */
-export interface Run extends AsyncIterable<AgentEvent> {
-  /** The reference id: the LangGraph thread the run is checkpointed under. */
+/** What a run needs besides its task. */
+export interface RunSettings {
   readonly session: string;
-  /** @throws AgentError `cancelled` */
-  readonly report: Promise<Report>;
+  readonly signal: AbortSignal | undefined;
+  readonly emit: Emit;
 }
 
-/** Starts and remembers runs. */
+/** What is asked of the model, or of the gate. */
+export interface ConverseRequest {
+  readonly job: "ask" | "chat" | "execute";
+  /** The question, the message, or the statement. */
+  readonly text: string;
+  readonly source?: string | undefined;
+  readonly params?: readonly unknown[] | undefined;
+}
+
+/** Runs things under a reference id, and remembers them. */
 export interface Runner {
-  start(task: Task, options: { readonly session: string; readonly signal: AbortSignal | undefined }): Run;
+  runTask(task: Task, settings: RunSettings): Promise<Ended<Report>>;
+  /** A question, a message to the model, or a statement that writes. */
+  converse(request: ConverseRequest, settings: RunSettings): Promise<Ended<Answer>>;
+  /** A human's answer: the run that waits for it goes on. */
+  answer(approval: string, decision: Decision, settings: RunSettings): Promise<Ended<Answer>>;
+  /** Goes on with a run that was cut off. */
+  resume(settings: RunSettings): Promise<Ended<Answer>>;
   recall(session: string): Promise<Report | undefined>;
+  /** Keeps a new session, before anything has run in it. */
+  create(session: string, owner: string | undefined): Promise<void>;
+  /** A session as it is kept; undefined for an unknown one. */
+  view(session: string): Promise<SessionView | undefined>;
 }
 
 /** A runner on this connection. */
-export function createRunner(connection: GatewayConnection, store?: BaseCheckpointSaver): Runner {
+export function createRunner(connection: GatewayConnection, checkpointer: BaseCheckpointSaver): Runner {
   let toolbox: Promise<Toolbox> | undefined;
   const workflow = createWorkflow({
-    checkpointer: store ?? new MemorySaver(),
+    checkpointer,
     loadTools() {
       toolbox ??= loadTools(connection).catch((error: unknown) => {
         toolbox = undefined;
@@ -38,50 +59,71 @@ export function createRunner(connection: GatewayConnection, store?: BaseCheckpoi
   });
   const running = new Set<string>();
   const recall = recallFrom(workflow);
-
-  async function* events(
-    task: Task,
-    session: string,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<AgentEvent, Report> {
-    if (running.has(session)) {
-      throw new AgentError("session_busy", "This session has a run going on.", {
-        hint: "Wait for it, or use another.",
-        retryable: true,
-      });
-    }
-    running.add(session);
-    const startedAt = performance.now();
-    try {
-      const stream = await workflow.stream(toInput(task), {
-        configurable: { thread_id: session },
-        streamMode: "custom",
-        recursionLimit: recursionLimitOf(task.statements.length),
-        ...(signal === undefined ? {} : { signal }),
-      });
-      for await (const event of stream) yield event as AgentEvent; // the workflow's nodes write nothing else
-      signal?.throwIfAborted();
-    } catch (error) {
-      const failure = signal?.aborted || isAbort(error) ? new AgentError("cancelled", "The run was cancelled.") : error;
-      yield { type: "error", error: toErrorReport(failure), willRetry: false };
-      throw failure;
-    } finally {
-      running.delete(session);
-    }
-    const report = await recall(session);
-    if (report === undefined) throw new AgentError("internal", "The run left no state.");
-    yield toDone(report, Math.round(performance.now() - startedAt));
-    return report;
-  }
+  const at = (session: string) => ({ configurable: { thread_id: session } });
 
   return {
     recall,
-    start(task, { session, signal }) {
+    async runTask(task, { session, signal, emit }) {
+      if (running.has(session)) throw busy();
+      running.add(session);
       toolbox = undefined; // what the gateway lists may have changed since the last run
-      return pump(session, events(task, session, signal));
+      try {
+        const stream = await workflow.stream(toInput(task), {
+          ...at(session),
+          streamMode: "custom",
+          recursionLimit: recursionLimitOf(task.statements.length),
+          ...(signal === undefined ? {} : { signal }),
+        });
+        for await (const event of stream) emit(event as AgentEvent); // the workflow's nodes write nothing else
+        signal?.throwIfAborted();
+      } finally {
+        running.delete(session);
+      }
+      const report = await recall(session);
+      if (report === undefined) throw new AgentError("internal", "The run left no state.");
+      return { result: report, ok: report.ok, ...toCounts(report) };
+    },
+    converse: async () => Promise.reject(noModel()),
+    answer: async () => Promise.reject(nothingAsked()),
+    resume: async () => Promise.reject(nothingAsked()),
+    async create(session, owner) {
+      const createdAt = new Date().toISOString();
+      await workflow.updateState(at(session), { createdAt, ...(owner === undefined ? {} : { owner }) }, "report");
+    },
+    async view(session) {
+      const { values, createdAt: updatedAt } = await workflow.getState(at(session));
+      if (updatedAt === undefined) return undefined;
+      const { createdAt, owner } = values as Partial<WorkflowState>; // a session may hold only a part of it
+      const report = await recall(session);
+      return {
+        session,
+        updatedAt,
+        ...(createdAt === undefined ? {} : { createdAt }),
+        ...(owner === undefined ? {} : { owner }),
+        approvals: [],
+        isCutOff: false,
+        messages: [],
+        ...(report === undefined ? {} : { report }),
+      };
     },
   };
 }
+
+const noModel = (): AgentError =>
+  new AgentError("model_unset", "No model is configured.", {
+    hint: "Set DB_AGENT_MODEL and DB_AGENT_MODEL_URL (any OpenAI-compatible address), or DB_AGENT_MODEL=openai:<model>.",
+  });
+
+const nothingAsked = (): AgentError =>
+  new AgentError("approval_unknown", "Nothing of this name is asked in this session.", {
+    hint: "It may have been answered already, here or by another process.",
+  });
+
+const busy = (): AgentError =>
+  new AgentError("session_busy", "This session has a run going on.", {
+    hint: "Wait for it, or use another.",
+    retryable: true,
+  });
 
 /** Reports from a store alone, without any gateway. */
 export function createRecall(checkpointer: BaseCheckpointSaver): Runner["recall"] {
@@ -116,52 +158,11 @@ function toInput({ title, connections, inspect, statements, stopsOnError }: Task
   };
 }
 
-function toDone(report: Report, ms: number): AgentEvent {
+function toCounts(report: Report) {
   const count = (status: string) => report.statements.filter((statement) => statement.status === status).length;
   const up = report.connections.filter(({ state }) => state === "up").length;
   return {
-    type: "done",
-    session: report.session,
-    ok: report.ok,
     connections: { up, down: report.connections.length - up },
     statements: { ok: count("ok"), failed: count("failed"), skipped: count("skipped") },
-    ms,
-  };
-}
-
-/** Works from the start, whether or not anybody listens; who listens gets every event once. */
-function pump(session: string, source: AsyncGenerator<AgentEvent, Report>): Run {
-  const waiting: AgentEvent[] = [];
-  let isOver = false;
-  let wake: () => void = () => {};
-  const report = (async () => {
-    try {
-      for (;;) {
-        const { done, value } = await source.next();
-        if (done) return value;
-        waiting.push(value);
-        wake();
-      }
-    } finally {
-      isOver = true;
-      wake();
-    }
-  })();
-  report.catch(() => {}); // whoever awaits it sees the failure; the events tell it as well
-  return {
-    session,
-    report,
-    async *[Symbol.asyncIterator]() {
-      for (;;) {
-        const event = waiting.shift();
-        if (event !== undefined) yield event;
-        else if (isOver) return;
-        else {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      }
-    },
   };
 }

@@ -1,5 +1,7 @@
 /** Stored sessions: the sealed checkpointer on the store and the keys of the environment, opened and closed as one. */
 import { readFile } from "node:fs/promises";
+import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
+import type { SessionEntry } from "./answer.js";
 import { SealedCheckpointer } from "./checkpoint.js";
 import type { Environment } from "./config-file.js";
 import { AgentError } from "./errors.js";
@@ -29,6 +31,41 @@ export async function openSessions(word: string, environment: Environment): Prom
     isLasting: isLasting || word === "memory",
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+}
+
+/** A checkpointer, and the sessions in it. */
+export interface OpenedCheckpointer extends AsyncDisposable {
+  readonly checkpointer: BaseCheckpointSaver;
+  /** Latest first. */
+  list(): Promise<readonly SessionEntry[]>;
+}
+
+/** A checkpointer of one's own as it is, or the sealed one on a store by its word; `keys` go before the environment's. */
+export async function openCheckpointer(
+  store: BaseCheckpointSaver | string,
+  keys: string | undefined,
+  environment: Environment,
+): Promise<OpenedCheckpointer> {
+  if (typeof store !== "string") {
+    return { checkpointer: store, list: () => listSessions(store), async [Symbol.asyncDispose]() {} };
+  }
+  const ofEnvironment = store === "memory" ? {} : environment; // what ends with the process needs no lasting key
+  const opened = await openSessions(store, keys === undefined ? ofEnvironment : { ...environment, MCP_KEYS: keys });
+  const { checkpointer } = opened;
+  return { checkpointer, list: () => listSessions(checkpointer), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+}
+
+async function listSessions(checkpointer: BaseCheckpointSaver): Promise<readonly SessionEntry[]> {
+  if (checkpointer instanceof SealedCheckpointer) {
+    return (await checkpointer.threads()).map(({ thread, updatedAt }) => ({ session: thread, updatedAt }));
+  }
+  const latest = new Map<string, string>();
+  for await (const { config, checkpoint } of checkpointer.list({})) {
+    const thread = String(config.configurable?.thread_id);
+    if ((latest.get(thread) ?? "") < checkpoint.ts) latest.set(thread, checkpoint.ts);
+  }
+  const entries = [...latest].map(([session, updatedAt]) => ({ session, updatedAt }));
+  return entries.sort((a, b) => b.updatedAt.localeCompare(a.updatedAt));
 }
 
 async function secretOf(name: string, environment: Environment): Promise<string | undefined> {

@@ -45,7 +45,7 @@ async function run(task: TaskInput, options: { session?: string; signal?: AbortS
   const events: AgentEvent[] = [];
   const running = await agent.run(task, options);
   for await (const event of running) events.push(v.parse(eventSchema, event));
-  return { events, report: await running.report, session: running.session };
+  return { events, report: await running.result, session: running.session };
 }
 
 const connectionsNamed = (...names: string[]) => names.map((name) => ({ name }));
@@ -216,8 +216,9 @@ test("a cancelled run says so, and its statement is gone from the server", async
   controller.abort();
   const events: AgentEvent[] = [];
   for await (const event of running) events.push(event);
-  await expect(running.report).rejects.toMatchObject({ code: "cancelled" });
-  expect(events.at(-1)).toMatchObject({ type: "error", error: { code: "cancelled" } });
+  await expect(running.result).rejects.toMatchObject({ code: "cancelled" });
+  expect(events.at(-2)).toMatchObject({ type: "error", error: { code: "cancelled" } });
+  expect(events.at(-1)).toMatchObject({ type: "done", ok: false });
   await eventually(async () => !(await isActive()), "the statement to stop");
 });
 
@@ -225,6 +226,6 @@ test("two runs on one session at once: the second is refused", async () => {
   const task = { connections: connectionsNamed("pg"), statements: [{ sql: slowStatement("busy", 2_000) }] };
   const first = await agent.run(task, { session: "busy" });
   const second = await agent.run(task, { session: "busy" });
-  await expect(second.report).rejects.toMatchObject({ code: "session_busy" });
-  expect((await first.report).ok).toBe(true);
+  await expect(second.result).rejects.toMatchObject({ code: "session_busy" });
+  expect((await first.result).ok).toBe(true);
 });

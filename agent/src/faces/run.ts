@@ -48,7 +48,7 @@ export async function runTask(flags: RunFlags, io: Io): Promise<number> {
     feedback.show(event);
     if (flags.events) io.stdout.write(`${JSON.stringify(event)}\n`);
   }
-  const report = await run.report.catch((error: unknown) => {
+  const report = await run.result.catch((error: unknown) => {
     if (interrupt.signal.aborted) return undefined; // told already
     throw error;
   });

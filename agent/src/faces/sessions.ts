@@ -1,5 +1,6 @@
 /** `db-agent sessions`: what is remembered of earlier runs, by their reference ids. */
 import { AgentError } from "../errors.js";
+import { unknownSession } from "../session.js";
 import type { Format } from "../task.js";
 import { exitCodes, type Io, stylesOf, tableWidth } from "./io.js";
 import { formatResult } from "./print/format.js";
@@ -57,8 +58,3 @@ export async function runSessions(flags: SessionsFlags, io: Io): Promise<number>
   io.stdout.write(formatReport(report, format, options));
   return report.ok ? exitCodes.ok : exitCodes.failed;
 }
-
-const unknownSession = (): AgentError =>
-  new AgentError("session_unknown", "There is no session with this reference id.", {
-    hint: "It may have expired, or be kept in another --store. db-agent sessions list shows what is there.",
-  });

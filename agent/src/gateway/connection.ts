@@ -36,6 +36,11 @@ export interface GatewayConnection extends AsyncDisposable {
   sources(): Promise<readonly string[]>;
   /** A call's arguments as the tool takes them now: without what is undefined, and without a `source` nobody asks for. */
   fitArguments(tool: string, args: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>;
+  /**
+   * Adds a database to a gateway that was started for us: it starts anew with the next call, and calls that run end.
+   * Undone by what it returns. @throws AgentError `usage` for a gateway with databases of its own
+   */
+  addDatabase(name: string, url: string): Promise<() => Promise<void>>;
   /** The text a tool answers. @throws AgentError with the server's code, or `connection_lost`, `cancelled` */
   call(tool: string, args: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<string>;
   /** The same as the protocol has it; a tool's error is thrown. */
@@ -46,7 +51,8 @@ export interface GatewayConnection extends AsyncDisposable {
 const callTimeoutMs = 2 ** 31 - 1;
 
 /** A connection to this gateway; nothing happens before its first use. */
-export function createConnection(spec: GatewaySpec, version: string): GatewayConnection {
+export function createConnection(given: GatewaySpec, version: string): GatewayConnection {
+  let spec = given;
   let current: Promise<OpenedClient> | undefined;
   let listed: Promise<readonly ListedTool[]> | undefined;
   let closed = false;
@@ -116,6 +122,20 @@ export function createConnection(spec: GatewaySpec, version: string): GatewayCon
     },
     async fitArguments(tool, args) {
       return fitArguments(await connection.tools(), tool, args);
+    },
+    async addDatabase(name, url) {
+      if (!("databases" in spec)) {
+        throw new AgentError("usage", "A gateway with its own configuration takes no further database from here.", {
+          hint: "Add it to the gateway's configuration; a running gateway picks it up.",
+        });
+      }
+      const before = spec;
+      spec = { databases: { ...spec.databases, [name]: url } };
+      await forget();
+      return async () => {
+        spec = before;
+        await forget();
+      };
     },
     async call(tool, args, options = {}) {
       const { content } = await connection.callTool(tool, args, options);

@@ -63,6 +63,9 @@ const listOf = <Schema extends v.GenericSchema>(item: Schema) =>
 
 /** The workflow's state. */
 export const workflowState = new StateSchema({
+  /** When the session was opened, and whose it is; absent for one that began with a run. */
+  createdAt: toStandardJsonSchema(v.optional(v.string())),
+  owner: toStandardJsonSchema(v.optional(v.string())),
   title: toStandardJsonSchema(v.string()),
   connections: toStandardJsonSchema(v.array(v.string())),
   /** What to look up; null for nothing. */

@@ -73,6 +73,12 @@ export function createFeedback(stream: FeedbackStream, style: Style, { quiet = f
           if (event.willRetry) line(style("dim", "  trying again"));
           return;
         }
+        case "approval_required":
+          line(`${style("yellow", "?")} ${toVisible(event.message)}`);
+          return;
+        case "token":
+        case "usage":
+          return; // answers are results, and belong to stdout
         case "done":
           spinner?.stop();
           return;
