@@ -77,9 +77,19 @@ export const secretRelations = words(`
 /** How large a text or array may be made by one call. */
 export const maxMade = 100_000;
 
+/** The same where the statement also gathers: what is made once a row would be put into one value. */
+export const maxMadeOften = 1_000;
+
 /** Which argument of a call says how much it makes. */
 export const amplifiers: ReadonlyMap<string, number> = new Map([
   ["repeat", 1],
   ["lpad", 1],
   ["rpad", 1],
+  ["array_fill", 1],
 ]);
+
+/** Put many values, or one value many times, into a single one. */
+export const gatherers = words(`
+  string_agg array_agg json_agg jsonb_agg json_object_agg jsonb_object_agg xmlagg array_to_string concat concat_ws
+  array_cat replace regexp_replace
+`);

@@ -5,8 +5,9 @@
 import type { CodedError } from "@database-interface/mcp-core/host";
 import type { CallOptions } from "@database-interface/mcp-core/sql";
 import { assertReadOnly, notAllowed, onlyReading, parseOne } from "./guard-class.js";
-import { amplifiers, harmlessVolatile, maxMade, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
+import { harmlessVolatile, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
 import { type KnownNames, knowNames } from "./guard-names.js";
+import { assertSizes } from "./guard-sizes.js";
 import { assertBlind, assertSeen, readsOutside } from "./guard-visibility.js";
 import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
 import type { Parse } from "./parser.js";
@@ -46,6 +47,7 @@ export async function assertNames(
     const inner: Inner[] = [];
     for (const { usage, isCallers } of level) {
       assertCode(usage, known);
+      assertSizes(usage);
       inner.push(...usage.calls.flatMap((call) => assertCall(call, known).map((sql) => ({ sql, isCallers }))));
       if (source.schemas !== undefined && isCallers) assertSeen(usage, known, source.schemas);
       if (source.columnRules.length > 0) assertBlind(usage, known);
@@ -105,7 +107,6 @@ function assertRelations(usage: Usage, known: KnownNames): readonly Inner[] {
 function assertCall(call: UsedCall, known: KnownNames): readonly string[] {
   const { name, schema, args, arity } = call;
   if (neverCalled.has(name)) throw refusedFunction(name);
-  assertSize(call);
   const runs = sqlRunners.get(name);
   const isExcepted = harmlessVolatile.has(name) || runs !== undefined;
   const candidates = known
@@ -127,31 +128,9 @@ function assertCall(call: UsedCall, known: KnownNames): readonly string[] {
   });
 }
 
-/** Calls that make much out of little, and would fill the server's memory before any limit counts. */
-function assertSize({ name, args }: UsedCall): void {
-  const sized = amplifiers.get(name);
-  const size = sized === undefined ? undefined : args[sized];
-  if (size !== undefined && (size.largest > maxMade || (!size.isData && size.number === undefined))) {
-    throw tooMuch(name);
-  }
-  if (name === "array_fill" && (args[1]?.largest ?? 0) > maxMade) throw tooMuch(name);
-  if (name === "format") {
-    const [template] = args;
-    const widths = [...(template?.text ?? "").matchAll(/%(?:\d+\$)?-?(\d+|\*)/g)].map(([, width]) => Number(width));
-    if (template?.text === undefined || widths.some((width) => !(width <= maxMade))) throw tooMuch(name);
-  }
-  if (name === "replace" || name === "regexp_replace") {
-    const isMade = args.some(({ calls }) => calls.some((inner) => amplifiers.has(inner) || inner === "string_agg"));
-    if (isMade) throw tooMuch(name);
-  }
-}
-
 function refusedFunction(name: string): CodedError {
   return notAllowed(
     `The function ${name} is not allowed: it is volatile, or reaches beyond the data.`,
     "Functions that are IMMUTABLE or STABLE may run; one that changes nothing can be declared so by its owner.",
   );
 }
-
-const tooMuch = (name: string): CodedError =>
-  notAllowed(`${name} would make more than ${maxMade} characters or elements.`, "Make less of it, by a literal size.");

@@ -22,10 +22,14 @@ export interface UsedCall extends UsedName {
 export interface Argument {
   readonly text?: string | undefined;
   readonly number?: number | undefined;
-  /** It depends on a column or parameter. */
+  /** It depends on a column, a parameter or a count of rows. */
   readonly isData: boolean;
-  /** The largest whole number written anywhere in it. */
+  /** What it comes to can be bounded by the numbers in it: nothing but these and plain arithmetic. */
+  readonly isArithmetic: boolean;
+  /** The largest number written anywhere in it. */
   readonly largest: number;
+  /** All numbers above 1 that are written in it, multiplied. */
+  readonly product: number;
   /** Functions called inside of it. */
   readonly calls: readonly string[];
 }
@@ -34,7 +38,7 @@ export interface Usage {
   readonly calls: readonly UsedCall[];
   readonly relations: readonly UsedName[];
   readonly operators: readonly string[];
-  /** Names after a dot: `c.name` calls a function when no column has the name. */
+  /** Names after a dot: `c.name` calls a function of the row `c` when no column has the name. */
   readonly attributes: readonly string[];
   /** Types that are named, as in casts. */
   readonly types: readonly UsedName[];
@@ -56,6 +60,8 @@ export function collectUsage(tree: unknown): Usage {
   const relations: UsedName[] = [];
   const operators = new Set<string>();
   const attributes = new Set<string>();
+  const columns: (readonly [qualifier: string | undefined, name: string])[] = [];
+  const functionRows = new Set<string | undefined>();
   const types: UsedName[] = [];
   const commonTables = new Set<string>();
   const statements = new Set<string>();
@@ -76,12 +82,21 @@ export function collectUsage(tree: unknown): Usage {
           name: node.relname,
         });
       }
-    } else if (kind === "ColumnRef" || kind === "A_Indirection") {
-      const fields = kind === "ColumnRef" ? list(node.fields).slice(1) : list(node.indirection);
-      for (const field of fields) {
-        const name = stringOf(field);
-        if (name !== undefined) attributes.add(name);
+    } else if (kind === "ColumnRef") {
+      const fields = list(node.fields).map(stringOf);
+      fields.forEach((name, place) => {
+        if (place === 0 || name === undefined) return;
+        attributes.add(name);
+        columns.push([fields[place - 1], name]);
+      });
+    } else if (kind === "A_Indirection") {
+      for (const name of list(node.indirection).map(stringOf)) {
+        if (name === undefined) continue;
+        attributes.add(name);
+        calls.push(toAttributeCall(name));
       }
+    } else if (kind === "RangeFunction") {
+      functionRows.add(rowNameOf(node));
     } else if (kind === "lockingClause" || kind === "LockingClause") {
       hasLocking = true;
     } else if (kind === "intoClause" || kind === "IntoClause") {
@@ -100,6 +115,10 @@ export function collectUsage(tree: unknown): Usage {
       if (operator !== undefined) operators.add(operator);
     }
   });
+  // A row of a function that gives plain values is such a value, whatever its type.
+  for (const [qualifier, name] of columns) {
+    if (functionRows.has(qualifier) || functionRows.has(undefined)) calls.push(toAttributeCall(name));
+  }
   return {
     calls,
     relations,
@@ -111,6 +130,24 @@ export function collectUsage(tree: unknown): Usage {
     hasInto,
     hasLocking,
   };
+}
+
+/** `(value).name` calls any function of one argument by that name, when the value has no such field (manual 4.2.6). */
+const toAttributeCall = (name: string): UsedCall => ({
+  schema: undefined,
+  name,
+  args: [{ isData: true, isArithmetic: false, largest: 0, product: 1, calls: [] }],
+  arity: 1,
+});
+
+/** What a function's row is called in the rest of the query; undefined where that can't be told. */
+function rowNameOf({ alias, functions }: Node): string | undefined {
+  if (isNode(alias)) return typeof alias.aliasname === "string" ? alias.aliasname : undefined;
+  let name: string | undefined;
+  const [first] = list(functions);
+  const [call] = isNode(first) && isNode(first.List) ? list(first.List.items) : [];
+  if (isNode(call) && isNode(call.FuncCall)) name = qualified(call.FuncCall.funcname)?.name;
+  return name;
 }
 
 /** Every object of the tree with the key it stands under. */
@@ -128,11 +165,19 @@ function visit(tree: unknown, enter: (kind: string, node: Node) => void): void {
 
 function toArgument(tree: unknown): Argument {
   let isData = false;
+  let isArithmetic = true;
   let largest = 0;
+  let product = 1;
   const calls: string[] = [];
   visit(tree, (kind, node) => {
-    if (kind === "ColumnRef" || kind === "ParamRef") isData = true;
-    if (kind === "A_Const") largest = Math.max(largest, Math.abs(numberOf(node) ?? 0));
+    if (kind === "ColumnRef" || kind === "ParamRef" || (kind === "FuncCall" && node.agg_star === true)) isData = true;
+    if (kind === "FuncCall" || kind === "SubLink" || isNode(node.sval)) isArithmetic = false;
+    if (kind === "A_Expr" && !/^[-+*/%]$/.test(list(node.name).map(stringOf).join())) isArithmetic = false;
+    if (kind === "A_Const") {
+      const number = Math.abs(numberOf(node) ?? 0);
+      largest = Math.max(largest, number);
+      if (number > 1) product *= number;
+    }
     const name = kind === "FuncCall" ? qualified(node.funcname)?.name : undefined;
     if (name !== undefined) calls.push(name);
   });
@@ -142,7 +187,9 @@ function toArgument(tree: unknown): Argument {
     text: typeof sval === "string" ? sval : undefined,
     number: constant === undefined ? undefined : numberOf(constant),
     isData,
+    isArithmetic,
     largest,
+    product,
     calls,
   };
 }
