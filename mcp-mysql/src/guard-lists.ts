@@ -35,7 +35,7 @@ export const natives: ReadonlySet<string> = words(`
   uncompressed_length uuid uuid_short uuid_v4 uuid_v7 sys_guid uuid_to_bin bin_to_uuid is_uuid
   inet_aton inet_ntoa inet6_aton inet6_ntoa is_ipv4 is_ipv4_compat is_ipv4_mapped is_ipv6
   charset coercibility collation connection_id current_role current_user database found_rows
-  icu_version row_count schema session_user system_user user version binlog_gtid_pos gtid_subset gtid_subtract
+  icu_version row_count rownum schema session_user system_user user version binlog_gtid_pos gtid_subset gtid_subtract
   format_bytes format_pico_time extractvalue updatexml
   column_check column_create column_exists column_get column_json column_list column_add column_delete
   area asbinary astext aswkb aswkt boundary buffer centroid contains convexhull crosses dimension disjoint
