@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import { openDebianPrograms } from "./debian-programs.mjs";
 
 /**
  * @param {AbortSignal} signal
@@ -37,6 +38,24 @@ export async function startRedis(signal, unpacked) {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The program, installed or out of fetched Debian packages, and what it needs in its environment.
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ command: string, environment: Record<string, string> }>}
+ */
+export async function findRedis(signal) {
+  const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
+  if (process.env.DBI_INSTALLED_SERVERS !== "absent") {
+    try {
+      return { command: findProgram(undefined), environment };
+    } catch {
+      // Not installed: fetched.
+    }
+  }
+  const unpacked = await openDebianPrograms(["redis-server", "redis-tools"], signal);
+  return { command: findProgram(unpacked.root), environment: { ...environment, ...unpacked.environment } };
 }
 
 /** @param {string | undefined} root */
