@@ -24,10 +24,12 @@ import { instructionsOf } from "./instructions.js";
 import { type Change, createMember, type Member } from "./member.js";
 import { createMeter } from "./meter.js";
 import { type Names, nameAll } from "./naming.js";
+import { openApiRoute } from "./openapi.js";
+import { type Operation, toRoute } from "./operation.js";
 import { openPins, pinFolder } from "./pins.js";
 import { createReaper } from "./reaper.js";
 import { planServers } from "./servers.js";
-import { describeServers, type ServersReport, sightRoutes } from "./sight.js";
+import { describeServers, metricsRoute, type ServersReport, sightOperations } from "./sight.js";
 import { createSubscriptions } from "./subscriptions.js";
 import type { LifeOptions } from "./supervisor.js";
 import type { Upstream } from "./upstream.js";
@@ -63,7 +65,7 @@ export interface Gateway extends AsyncDisposable {
   readonly factory: McpServerFactory;
   /** For the serving room: answers the commonest calls without the SDK. */
   readonly onPlainCall: PlainCallHandler;
-  /** `/metrics` and `/v1/servers`. */
+  /** `/metrics`, `/openapi.json` and `/v1/…`. */
   readonly routes: readonly Route[];
   /** Resolves when every server's lists are known, or should have been. */
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
@@ -180,6 +182,8 @@ export function openGateway(options: GatewayOptions): Gateway {
   }
 
   const report = (): ServersReport => describeServers(fleet.members, currentNames().problems);
+  /** The REST face; whoever adds to it adds operations here. */
+  const operations: readonly Operation[] = sightOperations(report);
   let disposal: Promise<void> | undefined;
   const front: FrontOptions = {
     identity,
@@ -205,7 +209,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   return {
     factory: createFront(front),
     onPlainCall: createPlainCalls(front),
-    routes: sightRoutes(meter, report),
+    routes: [metricsRoute(meter, report), openApiRoute(operations), ...operations.map(toRoute)],
     ready: ({ signal }) => discovery.whenListed(signal),
     addListener(notify) {
       listeners.add(notify);

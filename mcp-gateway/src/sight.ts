@@ -1,55 +1,78 @@
 /** What can be seen from outside: the servers' states as JSON and as a table, and `/metrics`. It wakes nobody. */
 import type { Route } from "@database-interface/mcp-core/host";
+import * as v from "valibot";
 import type { Member } from "./member.js";
 import type { Gauge, Meter } from "./meter.js";
-import type { ServerState, ServerStatus } from "./supervisor.js";
+import { defineOperation, type Operation } from "./operation.js";
+import { serverStates } from "./supervisor.js";
 
 /** One server, as `/v1/servers` shows it. */
-export interface ServerReport extends ServerStatus {
-  readonly id: string;
-  /** The suite's own kind, or undefined for others. */
-  readonly kind: string | undefined;
-  readonly sources: readonly string[] | undefined;
-  readonly era: string | undefined;
-  /** Tools it lists; undefined while that is not known. */
-  readonly tools: number | undefined;
-}
+const serverReport = v.object({
+  id: v.string(),
+  /** The suite's own kind; absent for others. */
+  kind: v.optional(v.string()),
+  sources: v.optional(v.array(v.string())),
+  era: v.optional(v.string()),
+  /** Tools it lists; absent while that is not known. */
+  tools: v.optional(v.number()),
+  state: v.picklist(serverStates),
+  pid: v.optional(v.number()),
+  /** When it came into this state, ISO 8601. */
+  since: v.string(),
+  starts: v.number(),
+  crashes: v.number(),
+  /** Requests it is working on, and requests waiting for it. */
+  active: v.number(),
+  queued: v.number(),
+  lastError: v.optional(v.string()),
+});
 
-/** The answer of `GET /v1/servers`. */
-export interface ServersReport {
-  readonly servers: readonly ServerReport[];
+const serversReport = v.object({
+  servers: v.array(serverReport),
   /** What could not be listed, a sentence each. */
-  readonly problems: readonly string[];
-}
+  problems: v.array(v.string()),
+});
+
+export type ServerReport = Readonly<v.InferOutput<typeof serverReport>>;
+/** The answer of `GET /v1/servers`. */
+export type ServersReport = Readonly<v.InferOutput<typeof serversReport>>;
 
 export function describeServers(members: readonly Member[], problems: readonly string[]): ServersReport {
-  const servers = members.map(({ plan, supervisor, listing }) => ({
-    id: plan.id,
-    kind: plan.databases?.kind.name,
-    sources: plan.databases?.sources,
-    era: listing?.description.era,
-    tools: listing?.tools.length,
-    ...supervisor.status(),
-  }));
-  return { servers, problems };
+  const servers = members.map(
+    ({ plan, supervisor, listing }): ServerReport => ({
+      id: plan.id,
+      kind: plan.databases?.kind.name,
+      sources: plan.databases === undefined ? undefined : [...plan.databases.sources],
+      era: listing?.description.era,
+      tools: listing?.tools.length,
+      ...supervisor.status(),
+    }),
+  );
+  return { servers, problems: [...problems] };
 }
 
-export function sightRoutes(meter: Meter, report: () => ServersReport): readonly Route[] {
-  const noStore = { "cache-control": "no-store" };
-  return [
-    {
-      method: "GET",
-      path: "/metrics",
-      handle: async () =>
-        new Response(meter.render(gaugesOf(report())), {
-          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", ...noStore },
-        }),
-    },
-    { method: "GET", path: "/v1/servers", handle: async () => Response.json(report(), { headers: noStore }) },
-  ];
+export function metricsRoute(meter: Meter, report: () => ServersReport): Route {
+  return {
+    method: "GET",
+    path: "/metrics",
+    handle: async () =>
+      new Response(meter.render(gaugesOf(report())), {
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" },
+      }),
+  };
 }
 
-const states: readonly ServerState[] = ["asleep", "starting", "running", "stopping", "backing_off", "crash_loop"];
+export const sightOperations = (report: () => ServersReport): readonly Operation[] => [
+  defineOperation({
+    method: "GET",
+    path: "/v1/servers",
+    id: "listServers",
+    summary: "How the servers are.",
+    role: "admin",
+    response: serversReport,
+    handle: async () => report(),
+  }),
+];
 
 function gaugesOf({ servers }: ServersReport): Gauge[] {
   const each = (value: (server: ServerReport) => number) =>
@@ -60,7 +83,7 @@ function gaugesOf({ servers }: ServersReport): Gauge[] {
       help: "1 for the state a server is in.",
       type: "gauge",
       samples: servers.flatMap((server) =>
-        states.map((state) => ({ labels: { server: server.id, state }, value: Number(server.state === state) })),
+        serverStates.map((state) => ({ labels: { server: server.id, state }, value: Number(server.state === state) })),
       ),
     },
     {

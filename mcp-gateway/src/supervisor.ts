@@ -6,7 +6,8 @@ import { CodedError, type Log } from "@database-interface/mcp-core/host";
 import { createLimiter } from "./limiter.js";
 import type { Upstream } from "./upstream.js";
 
-export type ServerState = "asleep" | "starting" | "running" | "stopping" | "backing_off" | "crash_loop";
+export const serverStates = ["asleep", "starting", "running", "stopping", "backing_off", "crash_loop"] as const;
+export type ServerState = (typeof serverStates)[number];
 
 /** How a server lives. */
 export interface LifeOptions {

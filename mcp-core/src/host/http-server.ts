@@ -11,6 +11,7 @@ import type { Log } from "./log.js";
 import { readBody, sendEarly, sendJson, sendResponse, toRequest, toSignal, toUrl } from "./node-http.js";
 import type { Caller, Role } from "./principal.js";
 import { methodNotAllowed, notFound, problem, roleRequired } from "./problem.js";
+import { matchPath } from "./route-path.js";
 
 /** What a route's handler knows besides the request. */
 export interface RouteContext extends Caller {
@@ -21,7 +22,7 @@ export interface RouteContext extends Caller {
 export interface Route {
   /** One method; a `GET` route answers `HEAD` too. */
   readonly method: string;
-  /** Exact, or a prefix ending in `/*`. */
+  /** Exact, with parts in braces (`/v1/sessions/{id}`), or a prefix ending in `/*`. */
   readonly path: string;
   /** The role that is needed; nothing at all where it is public. Default `use`. */
   readonly access?: "public" | Role;
@@ -174,7 +175,8 @@ async function answer(
   const { host, origin, authorization } = incoming.headers;
   const refuse = (response: Response): Promise<void> => sendEarly(response, incoming, outgoing);
   const url = toUrl(incoming);
-  const atPath = url === undefined ? [] : options.routes.filter((route) => isAt(route.path, url.pathname));
+  const atPath =
+    url === undefined ? [] : options.routes.filter((route) => matchPath(route.path, url.pathname) !== undefined);
   const method = incoming.method ?? "GET";
   const isPreflight = method === "OPTIONS" && origin !== undefined;
   const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
@@ -221,12 +223,6 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isAt(pattern: string, path: string): boolean {
-  return pattern.endsWith("/*")
-    ? path.startsWith(pattern.slice(0, -1)) || path === pattern.slice(0, -2)
-    : path === pattern;
 }
 
 const isJson = (contentType: string | undefined): boolean => /^application\/json\s*(;|$)/i.test(contentType ?? "");

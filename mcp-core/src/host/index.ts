@@ -30,10 +30,11 @@ export {
   sharedPrincipals,
   toPrincipalMeta,
 } from "./principal.js";
-export { problem } from "./problem.js";
+export { problem, problemSchema } from "./problem.js";
 export { durationSchema, type QuantityBounds, sizeSchema, wholeSchema } from "./quantities.js";
 export { redactText } from "./redact.js";
 export { type Environment, resolveSettings, type SettingSources } from "./resolve-settings.js";
+export { matchPath } from "./route-path.js";
 export {
   type CommandCall,
   type CommandIo,

@@ -1,4 +1,16 @@
 /** Refusals over HTTP as problem documents. They name the reason and the remedy, never anything the client sent. */
+import * as v from "valibot";
+
+/** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
+export const problemSchema = v.object({
+  type: v.string(),
+  title: v.string(),
+  status: v.number(),
+  /** Stable, for programs. */
+  code: v.string(),
+  /** What happened and what to do. */
+  detail: v.string(),
+});
 
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -6,15 +18,23 @@ const titles: Readonly<Record<number, string>> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
 
-/** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
+/** A problem as an answer. */
 export function problem(status: number, code: string, detail: string, headers: Record<string, string> = {}): Response {
-  const body = { type: "about:blank", title: titles[status] ?? "Error", status, code, detail };
+  const body: v.InferOutput<typeof problemSchema> = {
+    type: "about:blank",
+    title: titles[status] ?? "Error",
+    status,
+    code,
+    detail,
+  };
   return new Response(JSON.stringify(body), {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
