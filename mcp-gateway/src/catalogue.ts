@@ -7,12 +7,15 @@ import { rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "@database-interface/mcp-core/host";
+import type { ServerDescription } from "./handshake.js";
 import { type Fields, isFields } from "./message.js";
-import type { Caller, ServerDescription, Upstream } from "./upstream.js";
+import type { Caller, Upstream } from "./upstream.js";
 
 /** Everything a server listed, each entry as it came. */
 export interface Listing {
   readonly description: ServerDescription;
+  /** When the era was found out by asking, in milliseconds since 1970; undefined where the config tells it. */
+  readonly eraFoundAt?: number | undefined;
   readonly tools: readonly Fields[];
   readonly prompts: readonly Fields[];
   readonly resourceTemplates: readonly Fields[];
@@ -83,6 +86,7 @@ function readListing(path: string): Listing | undefined {
       tools: entriesOf(value.tools),
       prompts: entriesOf(value.prompts),
       resourceTemplates: entriesOf(value.resourceTemplates),
+      ...(typeof value.eraFoundAt === "number" ? { eraFoundAt: value.eraFoundAt } : {}),
       ...(Array.isArray(value.resources) ? { resources: entriesOf(value.resources) } : {}),
     };
   } catch {

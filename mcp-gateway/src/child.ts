@@ -12,7 +12,7 @@ import type { Reaper } from "./reaper.js";
 export interface ChildCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** The whole environment; nothing of ours is added. */
+  /** The whole environment, but for the reaper's mark. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd?: string | undefined;
 }
@@ -32,20 +32,21 @@ const terminateGraceMs = 1_500;
 
 /** Starts a process; a command that cannot be started shows in `exited`. */
 export function startChild(command: ChildCommand, { reaper, log }: { reaper: Reaper; log: Log }): Child {
+  const enrolled = reaper.enroll();
   const child = spawn(command.command, [...command.args], {
     cwd: command.cwd,
-    env: { ...command.environment },
+    env: { ...command.environment, ...enrolled.environment },
     stdio: ["pipe", "pipe", "pipe"],
     detached: process.platform !== "win32", // a session and group of its own
     windowsHide: true,
   });
   const { pid } = child;
-  if (pid !== undefined) reaper.watch(pid);
+  if (pid !== undefined) enrolled.started(pid);
   drainInto(child.stderr, log);
   child.stdin.on("error", () => {}); // EPIPE: its exit says more
   const exited = watchExit(child, command.command).then((reason) => {
     if (pid !== undefined) signalTree(pid, "SIGKILL"); // what a dying server leaves behind
-    if (pid !== undefined) reaper.forget(pid);
+    enrolled.ended(); // and what has left its group
     return reason;
   });
   let stopping: Promise<void> | undefined;

@@ -11,9 +11,10 @@ import {
 } from "@database-interface/mcp-core/host";
 import type { Server, ServerContext } from "@modelcontextprotocol/server";
 import type { Question } from "./conversation.js";
+import type { Era } from "./handshake.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import { type Trace, traceOf } from "./trace.js";
-import { type Caller, type Era, metaKeys } from "./upstream.js";
+import { type Caller, metaKeys } from "./upstream.js";
 
 /** A client's connection (legacy) or single request (modern), as the SDK's server sees it. */
 export interface Front {

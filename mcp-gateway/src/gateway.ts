@@ -27,7 +27,7 @@ import { type Names, nameAll } from "./naming.js";
 import { openApiRoute } from "./openapi.js";
 import { type Operation, toRoute } from "./operation.js";
 import { openPins, pinFolder } from "./pins.js";
-import { createReaper } from "./reaper.js";
+import { createReaper, markVariable } from "./reaper.js";
 import { planServers } from "./servers.js";
 import { describeServers, metricsRoute, type ServersReport, sightOperations } from "./sight.js";
 import { createSubscriptions } from "./subscriptions.js";
@@ -51,7 +51,7 @@ export interface GatewayOptions {
   readonly life?: Partial<LifeOptions> | undefined;
   /** Milliseconds after the start that a list waits for servers never seen before. Default 10,000. */
   readonly discoveryMs?: number | undefined;
-  /** Milliseconds one server may hold up a list. Default 1,800. */
+  /** Milliseconds one server may hold up a list. Default 1,500. */
   readonly listMs?: number | undefined;
   /** Milliseconds that calls in progress get on a server that a new config drops or changes. Default 60,000. */
   readonly drainMs?: number | undefined;
@@ -67,7 +67,7 @@ export interface Gateway extends AsyncDisposable {
   readonly onPlainCall: PlainCallHandler;
   /** `/metrics`, `/openapi.json` and `/v1/…`. */
   readonly routes: readonly Route[];
-  /** Resolves when every server's lists are known, or should have been. */
+  /** Resolves when every server's lists are known and kept for the next start, or should have been; starts nothing. */
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Tells these clients about changes, until the returned function is called. */
   addListener(notify: Notifier): () => void;
@@ -91,7 +91,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   const log = options.log ?? createLog({ name: "mcp-gateway" });
   const cacheFolder = options.cacheFolder ?? defaultCacheFolder(environment);
   const catalogue = openCatalogue({ folder: cacheFolder, log });
-  const reaper = createReaper();
+  const reaper = createReaper({ inherited: environment[markVariable] });
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
   const meter = createMeter();
@@ -200,7 +200,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     names: currentNames,
     instructions: () => instructionsOf(fleet.members),
     whenListed: discovery.whenListed,
-    listMs: options.listMs ?? 1_800,
+    listMs: options.listMs ?? 1_500,
     onLogLevel(level) {
       logLevel = level;
       for (const { supervisor } of fleet.members) setLogLevel(supervisor.running);
@@ -210,7 +210,10 @@ export function openGateway(options: GatewayOptions): Gateway {
     factory: createFront(front),
     onPlainCall: createPlainCalls(front),
     routes: [metricsRoute(meter, report), openApiRoute(operations), ...operations.map(toRoute)],
-    ready: ({ signal }) => discovery.whenListed(signal),
+    async ready({ signal }) {
+      await discovery.whenSettled(signal);
+      await catalogue.flush();
+    },
     addListener(notify) {
       listeners.add(notify);
       return () => listeners.delete(notify);

@@ -4,6 +4,8 @@
  */
 import type { Log } from "@database-interface/mcp-core/host";
 import { type Catalogue, fetchListing, fetchResources, type Listing } from "./catalogue.js";
+import { createGreeting } from "./greeting.js";
+import type { Era } from "./handshake.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import type { Reaper } from "./reaper.js";
 import type { PlannedServer, ServerChannel } from "./servers.js";
@@ -52,6 +54,9 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
   let isFresh = false;
   let refreshing: Promise<void> | undefined;
   const stale = new Set<Change>();
+  const greeting = createGreeting(
+    listing?.eraFoundAt === undefined ? undefined : { era: listing.description.era, foundAt: listing.eraFoundAt },
+  );
 
   const keep = (next: Listing): void => {
     const before = listing;
@@ -65,7 +70,12 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
   async function refresh(upstream: Upstream): Promise<void> {
     const fresh = await fetchListing(upstream, AbortSignal.timeout(listMs));
     const { resources } = listing ?? {};
-    keep({ ...fresh, ...(resources === undefined ? {} : { resources }) });
+    const { found } = greeting;
+    keep({
+      ...fresh,
+      ...(plan.era !== "auto" || found === undefined ? {} : { eraFoundAt: found.foundAt }),
+      ...(resources === undefined ? {} : { resources }),
+    });
   }
 
   function startRefresh(upstream: Upstream): Promise<void> {
@@ -92,11 +102,24 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
       .catch((error: unknown) => log.debug("list_not_refreshed", { error }));
   }
 
+  async function start(signal: AbortSignal): Promise<StartedUpstream> {
+    const likelyEra = greeting.first();
+    try {
+      const upstream = await startServer(plan, { reaper, log, signal, identity, likelyEra }, takeNotification);
+      greeting.answered(upstream.description.era);
+      return upstream;
+    } catch (error) {
+      const hasEnded = error instanceof Error && error.cause instanceof ConnectionLost;
+      if (hasEnded && plan.era === "auto" && greeting.ended(likelyEra) && !signal.aborted) return await start(signal);
+      throw error;
+    }
+  }
+
   const supervisor = createSupervisor({
     name: plan.id,
     life: plan.life,
     log,
-    start: (signal) => startServer(plan, { reaper, log, signal, identity }, takeNotification),
+    start,
     onStarted(upstream) {
       events.onStarted(upstream, member);
       listenForChanges(upstream);
@@ -137,13 +160,14 @@ interface StartOptions {
   readonly reaper: Reaper;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly likelyEra: Era;
   readonly identity: { readonly name: string; readonly version: string };
 }
 
 /** Opens the channel and shakes hands; what goes wrong becomes one sentence. */
 async function startServer(
   plan: PlannedServer,
-  { reaper, log, signal, identity }: StartOptions,
+  { reaper, log, signal, identity, likelyEra }: StartOptions,
   onNotification: (method: string, params: Fields, upstream: Upstream) => void,
 ): Promise<StartedUpstream> {
   const channel = await plan.open({ reaper, log, signal });
@@ -151,7 +175,7 @@ async function startServer(
   try {
     upstream = await openUpstream(
       channel,
-      { era: plan.era, signal, probeMs: Math.min(probeMs, plan.life.startMs / 2), identity },
+      { era: plan.era, likelyEra, signal, probeMs: Math.min(probeMs, plan.life.startMs / 2), identity },
       { onNotification: (method, params) => upstream !== undefined && onNotification(method, params, upstream) },
     );
     return Object.assign(upstream, { pid: channel.pid });

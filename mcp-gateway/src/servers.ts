@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError, type Log } from "@database-interface/mcp-core/host";
 import type { DatabaseEntry, GatewayConfig, ProcessEntry, RemoteEntry } from "./config.js";
+import type { Era } from "./handshake.js";
 import { openHttpChannel } from "./http-channel.js";
 import { type Kind, kinds } from "./kinds.js";
 import type { Channel } from "./message.js";
@@ -16,7 +17,6 @@ import { findPackageCommand } from "./packages.js";
 import type { Reaper } from "./reaper.js";
 import { openStdioChannel } from "./stdio-channel.js";
 import { defaultLife, type LifeOptions } from "./supervisor.js";
-import type { Era } from "./upstream.js";
 
 /** A channel, the process behind it if there is one, and what it printed that is no message. */
 export type ServerChannel = Channel & {

@@ -3,14 +3,17 @@
  * messages and questions, notifications, the handshake. Params and results pass untouched. It knows no tool and no
  * front client beyond what a request brings along.
  */
+import {
+  type Era,
+  type HandshakeOptions,
+  type Line,
+  legacyVersion,
+  modernVersion,
+  type ServerDescription,
+  shakeHands,
+} from "./handshake.js";
 import { AnsweredError, type Channel, type Fields, isFields, type Message, type MessageId } from "./message.js";
 import type { Trace } from "./trace.js";
-
-/** The protocol a server speaks: legacy up to 2025-11-25, modern from 2026-07-28. */
-export type Era = "legacy" | "modern";
-
-export const legacyVersion = "2025-11-25";
-export const modernVersion = "2026-07-28";
 
 /** Reserved keys of a modern request's `_meta`. */
 export const metaKeys = {
@@ -20,13 +23,6 @@ export const metaKeys = {
   logLevel: "io.modelcontextprotocol/logLevel",
   serverInfo: "io.modelcontextprotocol/serverInfo",
 } as const;
-
-/** What a server said of itself. */
-export interface ServerDescription {
-  readonly era: Era;
-  readonly capabilities: Fields;
-  readonly instructions?: string | undefined;
-}
 
 /** Who asks: sent along to modern servers, and the address for what a server asks back. */
 export interface Caller {
@@ -75,15 +71,6 @@ interface Pending extends RequestOptions {
   reject(error: Error): void;
 }
 
-/** How to find out what a server speaks. */
-export interface HandshakeOptions {
-  readonly era: Era | "auto";
-  readonly signal: AbortSignal;
-  /** Milliseconds a server may leave the modern probe unanswered before it is taken for legacy. */
-  readonly probeMs: number;
-  readonly identity: { readonly name: string; readonly version: string };
-}
-
 /**
  * Shakes hands over a channel.
  * @throws AnsweredError, ConnectionLost, or the signal's reason
@@ -95,8 +82,14 @@ export async function openUpstream(
 ): Promise<Upstream> {
   const wire = createWire(channel, events);
   const caller: Caller = { id: "gateway", info: options.identity, capabilities: {} };
-  const description = await shakeHands(wire, options, caller);
-  wire.era = description.era;
+  const line: Line = {
+    get isLost() {
+      return wire.isLost;
+    },
+    ask: (method, params, era, signal) => wire.request(method, params, { signal, caller }, era),
+    notify: wire.notify,
+  };
+  const description = await shakeHands(line, options);
   channel.opened?.(description.era === "modern" ? modernVersion : legacyVersion);
   return {
     description,
@@ -107,36 +100,9 @@ export async function openUpstream(
   };
 }
 
-async function shakeHands(
-  wire: Wire,
-  { era, signal, probeMs, identity }: HandshakeOptions,
-  caller: Caller,
-): Promise<ServerDescription> {
-  if (era !== "legacy") {
-    const probe = era === "modern" ? signal : AbortSignal.any([signal, AbortSignal.timeout(probeMs)]);
-    try {
-      return toDescription("modern", await wire.request("server/discover", {}, { signal: probe, caller }, "modern"));
-    } catch (error) {
-      if (era === "modern" || signal.aborted || error instanceof ConnectionLost) throw error;
-    }
-  }
-  const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: false } };
-  const hello = { protocolVersion: legacyVersion, capabilities, clientInfo: identity };
-  const welcome = await wire.request("initialize", hello, { signal, caller }, "legacy");
-  wire.notify("notifications/initialized", {});
-  return toDescription("legacy", welcome);
-}
-
-function toDescription(era: Era, { capabilities, instructions }: Fields): ServerDescription {
-  return {
-    era,
-    capabilities: isFields(capabilities) ? capabilities : {},
-    ...(typeof instructions === "string" ? { instructions } : {}),
-  };
-}
-
 interface Wire {
-  era: Era | undefined;
+  /** Nothing can arrive any more. */
+  readonly isLost: boolean;
   request(method: string, params: Fields, options: RequestOptions, era: Era): Promise<Fields>;
   notify(method: string, params: Fields): void;
 }
@@ -219,7 +185,9 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
   }
 
   return {
-    era: undefined,
+    get isLost() {
+      return lost !== undefined;
+    },
     notify: (method, params) => channel.send({ jsonrpc: "2.0", method, params }),
     request(method, params, options, era) {
       const { signal, caller } = options;

@@ -1,12 +1,5 @@
-/** A server's life under the gateway: started on need and once, stopped when idle, restarted with pauses, never leaked. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
-import { createPostgresDatabase } from "../support/databases.js";
-import { executable } from "../support/processes.js";
+import { describe, expect, test } from "vitest";
 import { fixtureServer, isAlive, startGateway, temporaryFolder, textOf, until } from "./gateways.js";
 
 const legacy = (journal: string, options: object = {}) =>
@@ -288,79 +281,5 @@ describe("servers that misbehave", () => {
     expect(JSON.parse(textOf(await client.callTool({ name: "s__echo", arguments: { a: 1 } }))).arguments).toEqual({
       a: 1,
     });
-  });
-});
-
-describe("no process is left", () => {
-  let database: Awaited<ReturnType<typeof createPostgresDatabase>>;
-  beforeAll(async () => {
-    database = await createPostgresDatabase();
-    return () => database[Symbol.asyncDispose]();
-  });
-
-  const launcher = fileURLToPath(new URL("./fixtures/launcher.mjs", import.meta.url));
-  /** Ways servers are wrapped; each starts a server that has a child of its own. */
-  const wrappers = {
-    "sh -c": (journal: string) => {
-      const { command, args } = odd(journal, ["fork"]);
-      return { command: "/bin/sh", args: ["-c", `${[command, ...args].join(" ")}; true`], env: { JOURNAL: journal } };
-    },
-    "a launcher like npx": (journal: string) => {
-      const { command, args } = odd(journal, ["fork"]);
-      return { command: process.execPath, args: [launcher, command, ...args], env: { JOURNAL: journal } };
-    },
-    "a forker": (journal: string) => odd(journal, ["fork"]),
-    "a stubborn one": (journal: string) => odd(journal, ["stubborn"]),
-  };
-  const ends = ["stop", "crash", "SIGTERM", "SIGKILL"] as const;
-  const repetitions = Number(process.env.GATEWAY_KILL_REPETITIONS ?? 2);
-  const matrix = Array.from({ length: repetitions }, (_, run) => ends.map((end) => [end, run + 1] as const)).flat();
-
-  test.each(matrix)("within 5 s of %s, round %i", async (end) => {
-    await using folder = await temporaryFolder();
-    const journal = join(folder.path, "journal");
-    await writeFile(journal, "");
-    const entries = Object.entries(wrappers).map(([name, entry]) => [name, entry(journal)] as const);
-    const path = join(folder.path, "gateway.json");
-    const write = (mcpServers: object) =>
-      writeFile(path, JSON.stringify({ databases: { shop: database.url }, mcpServers }));
-    await write(Object.fromEntries(entries));
-    const gateway = spawn(
-      process.execPath,
-      [executable("mcp-gateway"), "--config", path, "--port", "0", "--cache-dir", join(folder.path, "cache")],
-      { stdio: ["ignore", "ignore", "pipe"] },
-    );
-    let log = "";
-    gateway.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      log += chunk;
-    });
-    const exited = once(gateway, "exit");
-    try {
-      await until(() => log.match(/server_started/g)?.length === 1 + entries.length, 20_000);
-      const lines = (await readFile(journal, "utf8")).split("\n");
-      const owned = [...log.matchAll(/"server":"([^"]+)".*"pid":(\d+)/g)].map(([, name, pid]) => ({
-        isDatabase: name?.startsWith("databases") === true,
-        pid: Number(pid),
-      }));
-      const journaled = lines.flatMap((line) => Number(/^(?:start|child) (\d+)/.exec(line)?.[1] ?? 0) || []);
-      const others = [...owned.filter(({ isDatabase }) => !isDatabase).map(({ pid }) => pid), ...journaled];
-      const all = new Set([...owned.map(({ pid }) => pid), ...others]);
-      expect(all.size).toBeGreaterThanOrEqual(10);
-      let watched: Iterable<number> = all;
-      if (end === "crash") for (const { pid } of owned) process.kill(pid, "SIGKILL");
-      else if (end === "stop") {
-        await write({});
-        watched = others;
-      } else {
-        gateway.kill(end);
-        await exited;
-      }
-      await until(async () => (await Promise.all([...watched].map(isAlive))).every((alive) => !alive), 5_000);
-    } finally {
-      if (gateway.exitCode === null && gateway.signalCode === null) {
-        gateway.kill("SIGTERM");
-        await exited;
-      }
-    }
   });
 });
