@@ -2,6 +2,7 @@
  * A source's settings, from a URL, the MYSQL_* environment or both; the URL wins. Everything is decided here, nothing
  * by the driver, and no message repeats a value.
  */
+import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import type { SourceConfig } from "@database-interface/mcp-core/sql";
 import { type Environment, environmentParts, secretOf } from "./environment.js";
@@ -11,7 +12,14 @@ import { parseUrl, type UrlHost, urlInvalid } from "./url.js";
 export type SslMode = "DISABLED" | "PREFERRED" | "REQUIRED" | "VERIFY_CA" | "VERIFY_IDENTITY";
 
 /** One server to try, in the order given. */
-export type Endpoint = { readonly host: string; readonly port: number } | { readonly socketPath: string };
+export type Endpoint =
+  | {
+      readonly host: string;
+      readonly port: number;
+      /** The IP address that is connected to instead of asking for the name's; the name still has to be the certificate's. */
+      readonly address?: string | undefined;
+    }
+  | { readonly socketPath: string };
 
 /** TLS settings; the files are read at every connect, so that renewed certificates are picked up. */
 export interface TlsConfig {
@@ -54,7 +62,7 @@ export function parseSource(url: string, environment: Environment): MysqlConfig 
   const user = named.user ?? around.user ?? loginName(environment);
   const database = named.database ?? around.database ?? "";
   const password = named.password ?? around.password;
-  const endpoints = toEndpoints(named.hosts, options.get("socket"), around);
+  const endpoints = withAddresses(toEndpoints(named.hosts, options.get("socket"), around), options.get("hostaddr"));
   return Object.freeze({
     database,
     label: `${user}@${toPlace(endpoints)}/${database}`,
@@ -88,6 +96,20 @@ function toEndpoints(
     if (host.startsWith("/")) return { socketPath: host };
     return { host: host || "localhost", port: toPort(port ?? (hosts.length === 0 ? around.port : undefined)) };
   });
+}
+
+/** `hostaddr`: an address for each host, as in libpq's URLs. */
+function withAddresses(endpoints: readonly Endpoint[], list = ""): readonly Endpoint[] {
+  if (list === "") return endpoints;
+  const addresses = list.split(",");
+  if (addresses.length !== endpoints.length || addresses.some((address) => address !== "" && isIP(address) === 0))
+    throw urlInvalid(
+      "hostaddr is not one IP address for each host.",
+      "Such as mysql://user@db.example.com/shop?hostaddr=192.0.2.10.",
+    );
+  return endpoints.map((endpoint, index) =>
+    "host" in endpoint ? { ...endpoint, address: addresses[index] || undefined } : endpoint,
+  );
 }
 
 function toPort(text: string | undefined): number {

@@ -72,7 +72,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   let budget = Number.POSITIVE_INFINITY;
 
   signal.throwIfAborted();
-  const socket: Socket = "socketPath" in endpoint ? connectTcp(endpoint.socketPath) : connectTcp(endpoint);
+  const socket: Socket = connectTcp(
+    "socketPath" in endpoint
+      ? { path: endpoint.socketPath }
+      : { host: endpoint.address ?? endpoint.host, port: endpoint.port },
+  );
   socket.setNoDelay(true);
   const listeners = {
     error() {},

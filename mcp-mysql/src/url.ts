@@ -34,6 +34,7 @@ const spellings: Readonly<Record<string, string>> = {
   socket: "socket",
   socketpath: "socket",
   "unix-socket": "socket",
+  hostaddr: "hostaddr",
   "connect-timeout": "connect-timeout",
   connecttimeout: "connect-timeout",
 };

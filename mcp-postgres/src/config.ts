@@ -2,6 +2,7 @@
  * A source's connection settings, from a URL, the PG* environment or both. Everything is parsed here, nothing by the
  * driver, so that no URL option reaches the server unchecked. No message ever repeats a part of the URL's values.
  */
+import { isIP } from "node:net";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { SourceConfig } from "@database-interface/mcp-core/sql";
@@ -18,6 +19,8 @@ export type TargetSession = "any" | "read-write" | "read-only" | "primary" | "st
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** The IP address that is connected to instead of asking for the name's; the name still has to be the certificate's. */
+  readonly address?: string | undefined;
 }
 
 /** TLS settings; files are paths, read at every connect so that rotated certificates are picked up. */
@@ -56,7 +59,7 @@ export function parseSource(url: string, environment: Environment): PostgresConf
   const user = parsed.user ?? options.get("user") ?? systemUser(environment);
   const database = parsed.database ?? options.get("dbname") ?? user;
   const password = parsed.password ?? options.get("password") ?? secretOf(environment, "PGPASSWORD");
-  const endpoints = toEndpoints(parsed.hosts, options);
+  const endpoints = toEndpoints(parsed.hosts, options, parsed.options.get("hostaddr"));
   const first = endpoints[0] ?? { host: "localhost", port: 5432 };
   return Object.freeze({
     database,
@@ -81,23 +84,39 @@ export function sourceFromEnvironment(environment: Environment): PostgresConfig 
   return named ? parseSource("postgres://", environment) : undefined;
 }
 
-/** The endpoints of the URL's hosts, else of `host` and `port`, paired as libpq pairs them. */
+/**
+ * The endpoints of the URL's hosts, else of `host` and `port`, paired as libpq pairs them. `hostaddr` gives the hosts'
+ * addresses, the environment's only where the URL names no host: it was not meant for another one.
+ */
 function toEndpoints(
   hosts: readonly { readonly host: string; readonly port: string | undefined }[],
   options: ReadonlyMap<string, string>,
+  ownAddresses: string | undefined,
 ): readonly Endpoint[] {
   const ports = (options.get("port") ?? "").split(",");
   const defaultPort = toPort(ports.length === 1 ? ports[0] : undefined);
   const named = hosts.filter(({ host }) => host !== "");
   if (named.length > 0) {
-    return named.map(({ host, port }) => ({ host, port: port === undefined ? defaultPort : toPort(port) }));
+    const endpoints = named.map(({ host, port }) => ({ host, port: port === undefined ? defaultPort : toPort(port) }));
+    return withAddresses(endpoints, ownAddresses);
   }
-  const names = (options.get("hostaddr") ?? options.get("host") ?? "localhost").split(",");
+  const addresses = options.get("hostaddr");
+  const names = (options.get("host") ?? addresses ?? "localhost").split(",");
   const urlPort = hosts[0]?.port;
-  return names.map((host, index) => ({
+  const endpoints = names.map((host, index) => ({
     host: host.trim() || "localhost",
     port: urlPort !== undefined ? toPort(urlPort) : ports.length > 1 ? toPort(ports[index]) : defaultPort,
   }));
+  return withAddresses(endpoints, options.has("host") ? addresses : undefined);
+}
+
+function withAddresses(endpoints: readonly Endpoint[], list: string | undefined): readonly Endpoint[] {
+  if (list === undefined || list === "") return endpoints;
+  const addresses = list.split(",").map((address) => address.trim());
+  if (addresses.length !== endpoints.length || addresses.some((address) => address !== "" && isIP(address) === 0)) {
+    throw invalid("hostaddr is not one IP address for each host.", "Such as host=db.example.com&hostaddr=192.0.2.10.");
+  }
+  return endpoints.map((endpoint, index) => ({ ...endpoint, address: addresses[index] || undefined }));
 }
 
 function toPort(text: string | undefined): number {

@@ -29,8 +29,9 @@ export async function openSocket(
   signal: AbortSignal,
 ): Promise<Socket | TLSSocket> {
   signal.throwIfAborted();
-  const { host, port } = endpoint;
-  const socket = host.startsWith("/") ? openTcp({ path: `${host}/.s.PGSQL.${port}` }) : openTcp({ host, port });
+  const { host, port, address } = endpoint;
+  const place = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host: address ?? host, port };
+  const socket = openTcp(place);
   const stop = () => void socket.destroy(toError(signal.reason));
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -26,6 +26,15 @@ describe("a URL is read as its parts", () => {
         ],
       },
     ],
+    [
+      "mysql://u@a,b:1/d?hostaddr=192.0.2.1,::1",
+      {
+        endpoints: [
+          { host: "a", port: 3306, address: "192.0.2.1" },
+          { host: "b", port: 1, address: "::1" },
+        ],
+      },
+    ],
     ["mysql://u@%2Frun%2Fmysqld.sock/d", { endpoints: [{ socketPath: "/run/mysqld.sock" }] }],
     ["mysql://u@localhost/d?socket=/run/m.sock", { endpoints: [{ socketPath: "/run/m.sock" }] }],
     ["mysql://u@h/d?ssl-mode=verify_identity&ssl-ca=/ca.pem", { tls: { mode: "VERIFY_IDENTITY", ca: "/ca.pem" } }],
@@ -53,6 +62,8 @@ describe("a URL that means something else is refused, and not repeated", () => {
     ["mysql://u:s3cret%00@h/d", /NUL/],
     ["mysql://u:s3#cret@h/d", /#/],
     ["mysql://u:s3/cret@h/d", /database name|port|host/],
+    ["mysql://u:s3cret@h/d?hostaddr=s3cret", /hostaddr/],
+    ["mysql://u:s3cret@a,b/d?hostaddr=192.0.2.1", /hostaddr/],
     ["mysql://u:s3cret@h/d?multipleStatements=true", /multiplestatements.*one statement/],
     ["mysql://u:s3cret@h/d?permitLocalInfile=true", /permitlocalinfile.*files/],
     ["mysql://u:s3cret@h/d?allowMultiQueries=1", /one statement/],

@@ -68,6 +68,10 @@ test.each<[user: string, host: string, options: string, expected: string | RegEx
   ["root", "127.0.0.1", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}", "tls_failed"],
   ["secured", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}", /^TLSv1\.[23]$/],
   ["secured", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={stranger}", "tls_failed"],
+  // the address is where it connects to, the name what the certificate must have
+  ["secured", "nowhere.invalid", "ssl-mode=VERIFY_CA&ssl-ca={authority}&hostaddr=127.0.0.1", /^TLSv1\.[23]$/],
+  ["secured", "nowhere.invalid", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}&hostaddr=127.0.0.1", "tls_failed"],
+  ["secured", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}&hostaddr=127.0.0.1", /^TLSv1\.[23]$/],
   ["secured", "127.0.0.1", "ssl-mode=DISABLED", "authentication_failed"],
   ["certified", "127.0.0.1", "ssl-mode=REQUIRED", "authentication_failed"],
   ["certified", "127.0.0.1", "ssl-mode=REQUIRED&ssl-cert={client}&ssl-key={client-key}", /^TLSv1\.[23]$/],

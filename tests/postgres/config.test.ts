@@ -14,7 +14,9 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const shown = (url: string, environment = {}) => {
   const config = parseSource(url, { HOME: "/nowhere", USER: "me", ...environment });
-  const hosts = config.endpoints.map(({ host, port }) => `${host}|${port}`).join(" ");
+  const hosts = config.endpoints
+    .map(({ host, port, address = "" }) => `${host}|${port}${address && `@${address}`}`)
+    .join(" ");
   return `${config.user} ${config.password?.() ?? "-"} ${hosts} ${config.database} ${config.tls.mode}`;
 };
 
@@ -32,6 +34,10 @@ describe("a URL that is understood", () => {
     ["postgres:///d?host=/tmp&port=5555", "me - /tmp|5555 d prefer"],
     ["postgres://u@a,b:2,[::1]:3/d", "u - a|5432 b|2 ::1|3 d prefer"],
     ["postgres:///d?host=a,b&port=1,2", "me - a|1 b|2 d prefer"],
+    ["postgres://u@h/d?hostaddr=192.0.2.1", "u - h|5432@192.0.2.1 d prefer"],
+    ["postgres://u@a,b:2/d?hostaddr=192.0.2.1,::1", "u - a|5432@192.0.2.1 b|2@::1 d prefer"],
+    ["postgres:///d?hostaddr=192.0.2.1", "me - 192.0.2.1|5432 d prefer"],
+    ["postgres:///d?host=h&hostaddr=192.0.2.1", "me - h|5432@192.0.2.1 d prefer"],
     ["postgres://h/d?user=x&password=y", "x y h|5432 d prefer"],
     ["postgres://h/d?sslmode=require", "me - h|5432 d require"],
     ["postgres://h/d?sslmode=require&sslrootcert=/ca.pem", "me - h|5432 d verify-ca"],
@@ -69,6 +75,8 @@ describe("a URL that is refused, by name and with the remedy", () => {
     ["postgres://u:s3cret@h/d?sslmode=require&sslrootcert=system", /verify-full/],
     ["postgres://u:s3cret@h/d?sslcert=/c", /sslkey/],
     ["postgres://u:s3cret@h/d?connect_timeout=soon", /connect_timeout/],
+    ["postgres://u:s3cret@h/d?hostaddr=s3cret", /hostaddr/],
+    ["postgres://u:s3cret@a,b/d?hostaddr=192.0.2.1", /hostaddr/],
     ["postgres://u:s3cret@h/d?target_session_attrs=s3cret", /target_session_attrs/],
   ])("%s", (url, expected) => {
     try {

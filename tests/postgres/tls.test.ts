@@ -111,6 +111,10 @@ test("a server with TLS", async () => {
     ["127.0.0.1", "sslmode=verify-full&sslrootcert={ca}", "tls_failed"],
     ["localhost", "sslmode=verify-full&sslrootcert={stranger}", "tls_failed"],
     ["localhost", "sslrootcert=system", "tls_failed"],
+    // the address is where it connects to, the name what the certificate must have
+    ["nowhere.invalid", "sslmode=verify-ca&sslrootcert={ca}&hostaddr=127.0.0.1", "tls"],
+    ["nowhere.invalid", "sslmode=verify-full&sslrootcert={ca}&hostaddr=127.0.0.1", "tls_failed"],
+    ["localhost", "sslmode=verify-full&sslrootcert={ca}&hostaddr=127.0.0.1", "tls"],
     ["localhost", "sslmode=verify-full&sslrootcert={missing}", "tls_failed"],
   ];
   for (const [host, options, expected] of cases) {
