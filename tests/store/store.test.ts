@@ -1,6 +1,6 @@
 /** One suite for every place records are kept: memory, a folder, and Redis alone, behind Sentinels and as a Cluster. */
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -111,7 +111,7 @@ describe("a folder", () => {
   test("is its owner's alone, every record a file of mode 0600, and nothing half-written stays", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "store");
-    await using store = await openFileStore(path);
+    await using store = openFileStore(path);
     await Promise.all(Array.from({ length: 30 }, (_, index) => store.set(`k${index % 3}`, "x", { ttlMs: 60_000 })));
     expect((await stat(path)).mode & 0o777).toBe(0o700);
     const names = await readdir(path);
@@ -122,7 +122,7 @@ describe("a folder", () => {
   test("outlives its process, waits for no dead one, and drops what has expired", async () => {
     await using folder = await temporaryFolder();
     {
-      await using before = await openFileStore(folder.path);
+      await using before = openFileStore(folder.path);
       await before.set("kept", "x", { ttlMs: 60_000 });
       await before.set("short", "x", { ttlMs: 1 });
     }
@@ -131,7 +131,7 @@ describe("a folder", () => {
       await writeFile(lock, "");
       await utimes(lock, 0, 0); // of one who died long ago
     }
-    await using after = await openFileStore(folder.path);
+    await using after = openFileStore(folder.path);
     expect(await after.get("kept")).toMatchObject({ value: "x" });
     expect(await after.set("kept", "y", { ttlMs: 60_000 })).toBeTypeOf("string");
     expect((await readdir(folder.path)).filter((name) => name.endsWith(".json"))).toHaveLength(1);
@@ -139,7 +139,7 @@ describe("a folder", () => {
 
   test("a damaged file is no record, and stays for people to look at until it is written again", async () => {
     await using folder = await temporaryFolder();
-    await using store = await openFileStore(folder.path);
+    await using store = openFileStore(folder.path);
     await store.set("k", "x", { ttlMs: 60_000 });
     const [name = ""] = await readdir(folder.path);
     await writeFile(join(folder.path, name), '{"key":"k"');
@@ -178,7 +178,7 @@ describe("a store by its word", () => {
     await using folder = await temporaryFolder();
     const environment = { XDG_STATE_HOME: folder.path };
     for (const word of ["memory", "file", `file:${folder.path}/elsewhere`, redisUrl(), "redis://127.0.0.1:1"]) {
-      await using opened = await openStore({ word, environment, log });
+      await using opened = openStore({ word, environment, log });
       expect(opened.redis !== undefined).toBe(word.startsWith("redis"));
       if (word === redisUrl()) await until(() => opened.redis?.health.isUp === true);
       const answer = await opened.store.set(`k-${randomBytes(4).toString("hex")}`, "x", { ttlMs: 1_000 }).catch(String);
@@ -187,14 +187,19 @@ describe("a store by its word", () => {
     expect((await readdir(folder.path)).sort()).toEqual(["database-interface", "elsewhere"]);
   });
 
-  test.each(["", "disk", "file:", "postgres://h/db"])("%j is refused", async (word) => {
-    await expect(openStore({ word, environment: {}, log })).rejects.toMatchObject({ code: "config_invalid" });
+  test.each(["", "disk", "file:", "postgres://h/db"])("%j is refused", (word) => {
+    expect(() => openStore({ word, environment: {}, log })).toThrow(
+      expect.objectContaining({ code: "config_invalid" }),
+    );
   });
 
   test("a folder that cannot be made is said so", async () => {
     await using folder = await temporaryFolder();
     await writeFile(join(folder.path, "file"), "");
     const word = `file:${folder.path}/file/below`;
-    await expect(openStore({ word, environment: {}, log })).rejects.toMatchObject({ code: "store_unavailable" });
+    await using opened = openStore({ word, environment: {}, log });
+    await expect(opened.store.get("k")).rejects.toMatchObject({ code: "store_unavailable" });
+    await rm(join(folder.path, "file"));
+    expect(await opened.store.get("k")).toBeUndefined();
   });
 });

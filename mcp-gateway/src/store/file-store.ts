@@ -23,15 +23,8 @@ const lockWaitMs = 1_500;
 /** The part of its time to live by which a touched record may end early. */
 const negligible = 0.02;
 
-/**
- * Opens the folder, made if it is not there. `now` is the clock in milliseconds.
- * @throws CodedError `store_unavailable` when this user cannot write there
- */
-export async function openFileStore(folder: string, { now = Date.now }: { now?: () => number } = {}): Promise<Store> {
-  await orUnavailable(async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await chmod(folder, 0o700);
-  });
+/** A store in a folder, which is made on the way if it is not there. `now` is the clock in milliseconds. */
+export function openFileStore(folder: string, { now = Date.now }: { now?: () => number } = {}): Store {
   const pathOf = (key: string): string => join(folder, `${createHash("sha256").update(key).digest("hex")}.json`);
   const isAlive = (record: Kept | undefined): record is Kept => record !== undefined && record.expiresAt > now();
 
@@ -77,12 +70,29 @@ export async function openFileStore(folder: string, { now = Date.now }: { now?: 
     if (record !== undefined && !isAlive(record)) await rm(path, { force: true });
   }
 
-  await orUnavailable(sweep);
-  const sweeper = setInterval(() => sweep().catch(() => {}), sweepMs); // who needs the folder is told that it is broken
+  let made: Promise<void> | undefined;
+  function make(): Promise<void> {
+    made ??= (async () => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await chmod(folder, 0o700);
+      await sweep();
+    })().catch((error: unknown) => {
+      made = undefined; // the next one may have more luck
+      throw error;
+    });
+    return made;
+  }
+  const inFolder = <Value>(work: () => Promise<Value>): Promise<Value> =>
+    orUnavailable(async () => {
+      await make();
+      return work();
+    });
+
+  const sweeper = setInterval(() => inFolder(sweep).catch(() => {}), sweepMs); // who needs the folder is told that it is broken
   sweeper.unref();
   return {
     get: (key, { touchMs } = {}) =>
-      orUnavailable(async () => {
+      inFolder(async () => {
         let found: StoredRecord | undefined;
         if (touchMs === undefined) found = await read(key);
         else {
@@ -91,7 +101,7 @@ export async function openFileStore(folder: string, { now = Date.now }: { now?: 
         return found === undefined ? undefined : { value: found.value, version: found.version };
       }),
     set: (key, value, { ttlMs, ifVersion }) =>
-      orUnavailable(async () => {
+      inFolder(async () => {
         let version: string | undefined;
         await change(key, (record) => {
           if (ifVersion !== undefined && (record?.version ?? null) !== ifVersion) return undefined;
@@ -100,9 +110,9 @@ export async function openFileStore(folder: string, { now = Date.now }: { now?: 
         });
         return version;
       }),
-    touch: (key, ttlMs) => orUnavailable(async () => (await touched(key, ttlMs)) !== undefined),
+    touch: (key, ttlMs) => inFolder(async () => (await touched(key, ttlMs)) !== undefined),
     delete: (key, { ifVersion } = {}) =>
-      orUnavailable(async () => {
+      inFolder(async () => {
         let isDeleted = false;
         await change(key, (record) => {
           isDeleted = record !== undefined && (ifVersion === undefined || record.version === ifVersion);
@@ -111,12 +121,12 @@ export async function openFileStore(folder: string, { now = Date.now }: { now?: 
         return isDeleted;
       }),
     list: (prefix) =>
-      orUnavailable(async () => {
+      inFolder(async () => {
         const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
         const records = await Promise.all(names.map((name) => readRecord(join(folder, name))));
         return records.flatMap((record) => (isAlive(record) && record.key.startsWith(prefix) ? [record.key] : []));
       }),
-    ping: () => orUnavailable(async () => void (await readdir(folder))),
+    ping: () => inFolder(async () => void (await readdir(folder))),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeper);
     },

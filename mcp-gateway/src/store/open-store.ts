@@ -24,19 +24,19 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens a store. Redis need not be there yet: it is waited for in the background.
- * @throws CodedError `config_invalid`; `store_unavailable` for a folder that cannot be used
+ * Opens a store. Neither a folder nor Redis need be there yet: one is made, the other waited for in the background.
+ * @throws CodedError `config_invalid`
  */
-export async function openStore({ word, environment, log }: OpenStoreOptions): Promise<OpenStore> {
+export function openStore({ word, environment, log }: OpenStoreOptions): OpenStore {
   if (isRedisUrl(word)) {
     const redis = openRedisConnection({ address: parseRedisUrl(word), log });
     return { store: createRedisStore(redis), redis, [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose]() };
   }
-  const store = await openLocal(word, environment);
+  const store = openLocal(word, environment);
   return { store, redis: undefined, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }
 
-async function openLocal(word: string, environment: Environment): Promise<Store> {
+function openLocal(word: string, environment: Environment): Store {
   if (word === "memory") return createMemoryStore();
   if (word === "file") return openFileStore(defaultFolder(environment));
   if (/^file:./.test(word)) return openFileStore(word.slice("file:".length));
