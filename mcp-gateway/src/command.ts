@@ -16,6 +16,7 @@ import {
   serve,
   toErrorReport,
   toHttpOptions,
+  withTimeout,
 } from "@database-interface/mcp-core/host";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
@@ -236,7 +237,7 @@ async function ask(url: URL, token: string | undefined, signal: AbortSignal): Pr
     response = await fetch(url, {
       headers,
       redirect: "error",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+      signal: withTimeout(signal, 10_000),
     });
   } catch (cause) {
     throw new CodedError("connection_failed", `No gateway answers at ${url.origin}.`, {

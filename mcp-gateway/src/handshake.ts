@@ -2,6 +2,8 @@
  * How a server is greeted, in whichever protocol era it speaks: what it says of itself is what comes out. A server of
  * unknown era is tried in the likelier one first; it knows no transport and no request beyond the greeting.
  */
+
+import { anySignal } from "@database-interface/mcp-core/host";
 import { type Fields, isFields } from "./message.js";
 
 /** The protocol a server speaks: legacy up to 2025-11-25, modern from 2026-07-28. */
@@ -43,7 +45,7 @@ export interface Line {
 export async function shakeHands(line: Line, options: HandshakeOptions): Promise<ServerDescription> {
   const { era, likelyEra = "modern", probeMs, identity } = options;
   using decided = disposableAbort();
-  const signal = AbortSignal.any([options.signal, decided.signal]);
+  const signal = anySignal([options.signal, decided.signal]);
   const greet = (one: Era): Promise<ServerDescription> =>
     one === "modern" ? discover(line, signal) : initialize(line, signal, identity);
   if (era !== "auto") return await greet(era);

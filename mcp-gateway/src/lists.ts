@@ -3,6 +3,7 @@
  * where it is. Names are `naming`'s.
  */
 import { setMaxListeners } from "node:events";
+import { withTimeout } from "@database-interface/mcp-core/host";
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import type { ClientRequest } from "./client-request.js";
 import type { FrontOptions } from "./front-options.js";
@@ -34,12 +35,12 @@ const listStates = (members: readonly Member[]): Fields =>
 
 /** A list takes what is known: servers never seen before hold it up only so long. */
 const waitForLists = (signal: AbortSignal, { whenListed, listMs }: FrontOptions): Promise<void> =>
-  whenListed(AbortSignal.any([signal, AbortSignal.timeout(listMs)]));
+  whenListed(withTimeout(signal, listMs));
 
 /** Every server's own resources, in the config's order; one that is slow or broken leaves its last ones. */
 export async function listResources(params: Fields, { signal }: ClientRequest, options: FrontOptions): Promise<Fields> {
   assertFirstPage(params);
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.listMs)]);
+  const deadline = withTimeout(signal, options.listMs);
   setMaxListeners(0, deadline); // one for each server
   await options.whenListed(deadline);
   const lists = await Promise.all(

@@ -2,7 +2,7 @@
  * The life of one server: started on first need, once however many ask; stopped when idle; after a crash started again
  * with growing pauses, until it counts as a crash loop. It never repeats a call: that is the caller's to decide.
  */
-import { CodedError, type Log } from "@database-interface/mcp-core/host";
+import { CodedError, type Log, withTimeout } from "@database-interface/mcp-core/host";
 import { createLimiter } from "./limiter.js";
 import type { Upstream } from "./upstream.js";
 
@@ -154,8 +154,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     totals.starts++;
     const began = performance.now();
     try {
-      const deadline = AbortSignal.timeout(life.startMs);
-      const upstream = await options.start(AbortSignal.any([deadline, closing.signal]));
+      const upstream = await options.start(withTimeout(closing.signal, life.startMs));
       current = upstream;
       runningSince = performance.now();
       become("running");

@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { rootCertificates } from "node:tls";
-import { CodedError } from "@database-interface/mcp-core/host";
+import { anySignal, CodedError } from "@database-interface/mcp-core/host";
 import type { DatabaseOptions } from "@database-interface/mcp-core/sql";
 import type { Endpoint, MysqlConfig, TlsConfig } from "./config.js";
 import { driverCodeOf, toConnectError } from "./errors.js";
@@ -68,7 +68,7 @@ export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
 
   async function connectTo(endpoint: Endpoint, outer: AbortSignal): Promise<Connected> {
     const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([outer, deadline]);
+    const signal = anySignal([outer, deadline]);
     for (const isTls of protectionsOf(config.tls, endpoint)) {
       try {
         const address = await addressOf(endpoint, isTls);

@@ -3,7 +3,7 @@
  * clean-up is confirmed; one that failed in any way is cut, and whoever needs one next connects anew.
  */
 import { setMaxListeners } from "node:events";
-import { CodedError } from "@database-interface/mcp-core/host";
+import { anySignal, CodedError } from "@database-interface/mcp-core/host";
 import type { DatabaseLog } from "@database-interface/mcp-core/sql";
 import { cancelStatement, killLost } from "./cancel.js";
 import type { Connected } from "./connect.js";
@@ -63,7 +63,7 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
   async function open(signal: AbortSignal): Promise<Connected> {
     opening++;
     try {
-      const connected = await connect(AbortSignal.any([signal, closed.signal]));
+      const connected = await connect(anySignal([signal, closed.signal]));
       sessions.set(connected, false);
       connected.session.onClose(() => {
         const wasIdle = sessions.get(connected);

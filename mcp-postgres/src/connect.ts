@@ -3,7 +3,7 @@
  * works. Knows what a session's own defaults are, which hold even where no transaction does.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { CodedError } from "@database-interface/mcp-core/host";
+import { anySignal, CodedError } from "@database-interface/mcp-core/host";
 import type { DatabaseOptions } from "@database-interface/mcp-core/sql";
 import type { Endpoint, PostgresConfig } from "./config.js";
 import { sqlstateOf, toConnectError } from "./errors.js";
@@ -65,7 +65,7 @@ export function createConnector(config: PostgresConfig, options: DatabaseOptions
 
   async function connectTo(endpoint: Endpoint, outer: AbortSignal): Promise<Connected> {
     const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([outer, deadline]);
+    const signal = anySignal([outer, deadline]);
     let failure: unknown;
     for (const protection of protectionsOf(config.tls, endpoint)) {
       try {

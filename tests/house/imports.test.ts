@@ -124,6 +124,13 @@ test("no default exports, no enums, no classes of statics", () => {
   expect(wrong.map(({ path }) => path)).toEqual([]);
 });
 
+test("signals are joined by the host room, which keeps their deadlines alive", () => {
+  const joining = sources.filter(
+    ({ path, text }) => /^mcp-/.test(path) && withoutComments(text).includes("AbortSignal.any("),
+  );
+  expect(joining.map(({ path }) => path)).toEqual(["mcp-core/src/host/signals.ts"]);
+});
+
 test("built-ins are imported by their node: names", () => {
   expect(offences(sources, (name) => isBuiltin(name) && !name.startsWith("node:"))).toEqual([]);
 });

@@ -47,3 +47,4 @@ export {
 export { type Served, type ServeOptions, serve } from "./serve.js";
 export { printConfigSetting, servingSettings, toHttpOptions, tokenSetting } from "./serving-settings.js";
 export { type Setting, type SettingOptions, type Settings, type SettingValues, setting } from "./setting.js";
+export { anySignal, withTimeout } from "./signals.js";

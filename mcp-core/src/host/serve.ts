@@ -15,6 +15,7 @@ import { createMcpEndpoint } from "./mcp-routes.js";
 import { type PlainCallHandler, statusOf, toPlainCall } from "./plain-call.js";
 import { problem } from "./problem.js";
 import { createSessions } from "./sessions.js";
+import { withTimeout } from "./signals.js";
 import { createSseLeg } from "./sse.js";
 import { openStdio } from "./stdio.js";
 
@@ -231,7 +232,7 @@ function healthRoutes({ ready, log, signal }: ServeOptions): Route[] {
   let asking: Promise<Response> | undefined;
   const ask = async (): Promise<Response> => {
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(readyTimeoutMs)]);
+      const limit = withTimeout(signal, readyTimeoutMs);
       const overdue = new Promise<never>((_resolve, reject) => {
         limit.addEventListener("abort", () => reject(limit.reason), { once: true });
       });

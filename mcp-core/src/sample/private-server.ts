@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { CodedError } from "../host/index.js";
+import { withTimeout } from "../host/signals.js";
 import type { PrivateFolder } from "./private-folder.js";
 import type { ServerAccount } from "./server-account.js";
 
@@ -91,7 +92,7 @@ async function firstWords(
       output += error.message;
       resolve(false);
     });
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]);
+    const deadline = withTimeout(signal, startTimeoutMs);
     if (deadline.aborted) resolve(false);
     deadline.addEventListener("abort", () => resolve(false), { once: true });
     let said = false;

@@ -5,6 +5,7 @@
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError } from "../host/errors.js";
 import { nearestNames } from "../host/nearest.js";
+import { withTimeout } from "../host/signals.js";
 import type { Approvals } from "./approvals.js";
 import type { CallRecord } from "./call-record.js";
 import type { Cursors } from "./cursors.js";
@@ -136,5 +137,5 @@ export function toStatement(sql: string | undefined, params: Statement["params"]
 
 /** The call's signal with its deadline. */
 export function withDeadline(signal: AbortSignal, caps: Pick<Caps, "timeoutMs">): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(caps.timeoutMs + callGraceMs)]);
+  return withTimeout(signal, caps.timeoutMs + callGraceMs);
 }

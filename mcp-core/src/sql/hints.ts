@@ -3,6 +3,7 @@
  * Built from the caller's SQL and the catalogue's names, never from a row's values.
  */
 import { CodedError } from "../host/errors.js";
+import { withTimeout } from "../host/signals.js";
 import type { Catalog, ObjectType } from "./database.js";
 import { type MissingName, StatementError } from "./errors.js";
 import { type IdentifierQuote, parseTableName, quoteName, quoteTable } from "./identifiers.js";
@@ -67,7 +68,7 @@ export function pointAt(sql: string, position: number): string | undefined {
 
 /** A slow or broken catalogue must not turn one error into another. */
 async function findNamesInTime(missing: MissingName, context: HintContext): Promise<string | undefined> {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(hintDeadlineMs)]);
+  const signal = withTimeout(context.signal, hintDeadlineMs);
   const givenUp = new Promise<undefined>((resolve) => {
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });

@@ -9,6 +9,7 @@ import type {
   Resource,
 } from "@modelcontextprotocol/server";
 import { CodedError } from "../host/errors.js";
+import { withTimeout } from "../host/signals.js";
 import { chooseSource, quoteOf, type Service, type Source } from "./call.js";
 import type { FoundObject } from "./database.js";
 import { quoteTable } from "./identifiers.js";
@@ -93,7 +94,7 @@ export async function completeName(
     known.source === undefined && service.sources.size === 1 ? only : service.sources.get(known.source ?? "");
   if (source === undefined) return [];
   const { catalog } = source.database;
-  const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(listingDeadlineMs)]) };
+  const options = { signal: withTimeout(signal, listingDeadlineMs) };
   if (name === "schema") return startingWith(value, await catalog.schemas(options));
   if (name !== "table") return [];
   const pattern = `${value.replaceAll(/[%*?\\]/g, "")}%`;
@@ -121,7 +122,7 @@ async function listSource(source: Source, count: number, signal: AbortSignal): P
 
 /** Tables, and views up to a quarter of the limit: one kind never crowds out the other. */
 async function findTables({ database }: Source, limit: number, signal: AbortSignal): Promise<readonly FoundObject[]> {
-  const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(listingDeadlineMs)]) };
+  const options = { signal: withTimeout(signal, listingDeadlineMs) };
   const views = await database.catalog.search({ kind: "view", limit: Math.ceil(limit / 4) }, options);
   const tables = await database.catalog.search({ kind: "table", limit: Math.max(1, limit - views.length) }, options);
   return [...tables, ...views];

@@ -2,7 +2,7 @@
  * The gateway's connection to Redis: always on its way to being open, every command answered within a deadline, broken
  * clients replaced. While Redis is away each use is told so at once; nothing is ever done locally in its place.
  */
-import type { Log } from "@database-interface/mcp-core/host";
+import { type Log, withTimeout } from "@database-interface/mcp-core/host";
 import type { RedisAddress } from "./redis-address.js";
 import { openRedisClient, type RedisClient } from "./redis-client.js";
 import { storeUnavailable } from "./store.js";
@@ -85,7 +85,7 @@ export function openRedisConnection({ address, log, deadlineMs = 1_000 }: RedisC
   }
 
   async function replace(): Promise<void> {
-    const limit = AbortSignal.any([closing.signal, AbortSignal.timeout(openMs)]);
+    const limit = withTimeout(closing.signal, openMs);
     let isCurrent = true;
     let broken: unknown;
     const onError = (error: unknown): void => {
