@@ -1,5 +1,6 @@
 /** Results on paper: aligned whatever is in them, harmless to the terminal, exact for programs. */
 import { describe, expect, test } from "vitest";
+import { createDocument } from "../../agent/src/faces/print/document.js";
 import { formatResult } from "../../agent/src/faces/print/format.js";
 import { createStyle } from "../../agent/src/faces/print/style.js";
 import { toTable } from "../../agent/src/faces/print/table.js";
@@ -90,6 +91,27 @@ test.each([
 test("jsonl is one object a line, and a second column of a name is kept", () => {
   const twice = result(["id", "id", "id_2"], ["int", "int", "int"], [[1, 2, 3]]);
   expect(formatResult(twice, "jsonl")).toBe('{"id":1,"id_2":2,"id_2_2":3}\n');
+});
+
+describe("a result that comes page by page is one document", () => {
+  const pages = [[1, 2], [3], []].map((numbers) =>
+    result(
+      ["n"],
+      ["int"],
+      numbers.map((number) => [number]),
+    ),
+  );
+  test.each([
+    ["json", '[{"n":1},\n {"n":2},\n {"n":3}]\n'],
+    ["jsonl", '{"n":1}\n{"n":2}\n{"n":3}\n'],
+    ["csv", "n\r\n1\r\n2\r\n3\r\n"],
+    ["markdown", "| n |\n| --: |\n| 1 |\n| 2 |\n| 3 |\n"],
+    ["vertical", "── row 1 ──\n n │ 1\n── row 2 ──\n n │ 2\n── row 3 ──\n n │ 3\n"],
+  ] as const)("%s", (format, text) => {
+    const document = createDocument(format);
+    expect(pages.map((page) => document.page(page)).join("") + document.end()).toBe(text);
+    expect(document.rowCount).toBe(3);
+  });
 });
 
 describe("colours", () => {

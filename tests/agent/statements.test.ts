@@ -2,8 +2,11 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { createStyle, type Style } from "../../agent/src/faces/print/style.js";
+import { highlightSql } from "../../agent/src/faces/repl/highlight.js";
 import { historyFile, mayBeKept, openHistory } from "../../agent/src/faces/repl/history.js";
-import { dialectOf, splitStatements } from "../../agent/src/faces/repl/statements.js";
+import { continueSearch, neighbour, newSearch } from "../../agent/src/faces/repl/recall.js";
+import { dialectOf, piecesOf, splitStatements } from "../../agent/src/faces/repl/statements.js";
 import { temporaryFolder } from "./support.js";
 
 const postgres = dialectOf("PostgreSQL");
@@ -59,12 +62,66 @@ describe("the history keeps no secret", () => {
     await history.add("select 1;");
     await history.add("set password = 'x'");
     await history.add("select\n2;");
+    expect(history.entries).toEqual(["select\n2;", "select 1;"]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readFileSync(file, "utf8")).toBe("select 1;\nselect 2;\n");
+    expect(readFileSync(file, "utf8")).toBe("select 1;\nselect\u00012;\n");
     writeFileSync(file, "old\n", { mode: 0o644 });
     const again = await openHistory(file);
     await again.add("new");
-    expect(again.entries).toEqual(["old"]);
+    expect(again.entries).toEqual(["new", "old"]);
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe("the pieces of a statement", () => {
+  test.each([
+    [
+      "a comment, texts and names",
+      postgres,
+      "select 'a' -- b",
+      ["plain:select ", "quoted:'a'", "plain: ", "comment:-- b"],
+    ],
+    ["an open text to its end", mariadb, "where x = 'a", ["plain:where x = ", "quoted:'a"]],
+    ["dollar quotes", postgres, "do $$ x $$", ["plain:do ", "quoted:$$ x $$"]],
+  ] as const)("%s", (_, dialect, text, pieces) => {
+    expect(piecesOf(text, dialect).map(({ kind, text: piece }) => `${kind}:${piece}`)).toEqual(pieces);
+  });
+
+  test.each(["select 1", "-- a\nselect 'it''s' /* x */ from \"T\" where a = $1 and b = `c", "👩‍👩‍👧 'ü", ""])(
+    "colours change no character of %j",
+    (text) => {
+      const style = createStyle({ isTTY: true }, {});
+      expect(highlightSql(text, postgres, style).replace(/\u001b\[\d+m/g, "")).toBe(text);
+      expect(highlightSql(text, postgres, style, 3).replace(/\u001b\[\d+m/g, "")).toBe(text.slice(3));
+    },
+  );
+
+  test("keywords, numbers, texts and comments have colours, names none", () => {
+    const tag = createTag();
+    expect(highlightSql("select a1, 42 from t where x = 'from' -- 7", postgres, tag)).toBe(
+      "<blue:select> a1, <magenta:42> <blue:from> t <blue:where> x = <green:'from'> <dim:-- 7>",
+    );
+  });
+});
+
+const createTag = (): Style => (name, text) => `<${name}:${text}>`;
+
+describe("earlier entries are found", () => {
+  const entries = ["select 3;", "delete x;", "select 2;", "SELECT 1;"];
+  test("one after the other, by what was typed", () => {
+    expect(neighbour(entries, -1, 1, "")).toEqual({ at: 0, entry: "select 3;" });
+    expect(neighbour(entries, 0, 1, "select")).toEqual({ at: 2, entry: "select 2;" });
+    expect(neighbour(entries, 2, -1, "select")).toEqual({ at: 0, entry: "select 3;" });
+    expect(neighbour(entries, 2, 1, "delete")).toBeUndefined();
+  });
+
+  test("by any part of them, further back, forth again, and not at all", () => {
+    const typed = ["s", "e", "l"].reduce((search, type) => continueSearch(entries, search, { type }), newSearch);
+    expect(typed).toEqual({ wanted: "sel", at: 0, isFailing: false });
+    const older = continueSearch(entries, typed, "older");
+    expect(older.at).toBe(2);
+    expect(continueSearch(entries, older, "newer").at).toBe(0);
+    expect(continueSearch(entries, older, { type: "x" })).toEqual({ wanted: "selx", at: 2, isFailing: true });
+    expect(continueSearch(entries, { wanted: "s", at: 3, isFailing: false }, "shorter")).toEqual(newSearch);
   });
 });

@@ -113,7 +113,7 @@ export async function openTerminal(
     (await execute(program.file, ["-L", socket, "-f", "/dev/null", ...given], { env: program.environment })).stdout;
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   const command = [process.execPath, executable("agent"), ...args].map(quote).join(" ");
-  const variables = Object.entries({ ...environment, LC_ALL: "C.UTF-8" }).flatMap(([name, value]) => [
+  const variables = Object.entries({ PAGER: "cat", ...environment, LC_ALL: "C.UTF-8" }).flatMap(([name, value]) => [
     "-e",
     `${name}=${value}`,
   ]);

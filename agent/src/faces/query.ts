@@ -5,6 +5,7 @@ import type { QueryResult } from "../result.js";
 import type { Format } from "../task.js";
 import { chooseGateway, type GatewayFlags } from "./gateway-choice.js";
 import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "./io.js";
+import { createDocument } from "./print/document.js";
 import { createFeedback } from "./print/feedback.js";
 import { formatResult } from "./print/format.js";
 import { describeRows, formatError } from "./print/report.js";
@@ -41,17 +42,17 @@ export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
   const startedAt = performance.now();
   feedback.busy("running the statement");
   try {
-    let rowCount = 0;
+    const document = createDocument(format, { width: tableWidth(io), style: style.out });
     let page: QueryResult | undefined;
     const pages = flags.all ? agent.pages(sql, request) : [await agent.query(sql, request)];
     for await (page of pages) {
       feedback.idle();
-      const headings = rowCount === 0;
-      if (headings || page.rowCount > 0) await write(io, formatPage(page, format, headings, io));
-      rowCount += page.rowCount;
+      await write(io, document.page(page));
     }
+    await write(io, document.end());
     if (!flags.quiet && (format === "table" || format === "vertical") && page !== undefined) {
       const ms = Math.round(performance.now() - startedAt);
+      const { rowCount } = document;
       io.stdout.write(`${style.out("dim", `(${describeRows({ ...page, rowCount })}, ${ms} ms)`)}\n`);
     }
     if (page?.truncated) io.stderr.write(`${page.hint ?? "There are more rows."} --all reads every page.\n`);
@@ -86,7 +87,8 @@ export async function runInspect(
     }
     if (flags.tables.length > 0) continue;
     const found = await agent.search({ source, kind: flags.kind ?? "table", detail: "summary", signal });
-    await write(io, formatPage(found, flags.format ?? "table", true, io));
+    const options = { width: tableWidth(io), style: stylesOf(io).out };
+    await write(io, formatResult(found, flags.format ?? "table", options));
     if (found.truncated) io.stderr.write(`${found.hint ?? "There are more."}\n`);
   }
   return exitCodes.ok;
@@ -126,10 +128,6 @@ export async function runCheck(
     }
   }
   return checks.every(({ up }) => up) ? exitCodes.ok : exitCodes.failed;
-}
-
-function formatPage(page: QueryResult, format: Format, headings: boolean, io: Io): string {
-  return formatResult(page, format, { headings, width: tableWidth(io), style: stylesOf(io).out });
 }
 
 /** Waits where the reader is slower than we are, so that memory stays flat however many pages there are. */

@@ -1,10 +1,10 @@
 /** Results in every format: for people, for spreadsheets, for documents and for programs. Values keep every digit. */
 import type { Cell, QueryResult } from "../../result.js";
 import type { Format } from "../../task.js";
-import { type TableOptions, toCellText, toTable, toVertical } from "./table.js";
+import { isNumericType, type TableOptions, toCellText, toTable, toVertical } from "./table.js";
 import { toVisible } from "./text.js";
 
-/** A result in a format, ending with a line break where it has any line. `headings: false` leaves them out of CSV. */
+/** A result in a format, ending with a line break where it has any line. `headings: false` leaves them out of CSV and Markdown. */
 export function formatResult(
   result: QueryResult,
   format: Format,
@@ -16,7 +16,7 @@ export function formatResult(
     case "vertical":
       return `${toVertical(result, options)}\n`;
     case "markdown":
-      return `${toMarkdown(result)}\n`;
+      return toMarkdown(result, options.headings ?? true);
     case "csv":
       return toCsv(result, options.headings ?? true);
     case "json":
@@ -37,17 +37,17 @@ function toCsv({ columns, rows }: QueryResult, headings: boolean): string {
 const toField = (text: string): string =>
   text === "" || /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
-function toMarkdown({ columns, types, rows }: QueryResult): string {
+function toMarkdown({ columns, types, rows }: QueryResult, headings: boolean): string {
   const toText = (text: string): string => text.replace(/[\\|<>`*[\]]|(?<!\w)_|_(?!\w)/g, "\\$&");
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const alignments = columns.map((_, index) =>
-    /int|numeric|decimal|float|double|real|money/i.test(types[index] ?? "") ? "--:" : "---",
-  );
+  const alignments = columns.map((_, index) => (isNumericType(types[index] ?? "") ? "--:" : "---"));
+  const head = [line(columns.map((name) => toText(toVisible(name)))), line(alignments)];
   return [
-    line(columns.map((name) => toText(toVisible(name)))),
-    line(alignments),
+    ...(headings ? head : []),
     ...rows.map((row) => line(row.map((cell) => (cell === null ? "" : toText(toCellText(cell)))))),
-  ].join("\n");
+  ]
+    .map((text) => `${text}\n`)
+    .join("");
 }
 
 /** Each row as a JSON object; a second column of the same name gets a number. */

@@ -1,12 +1,15 @@
 /** Colours, where the terminal and its user want them. */
 
-type StyleName = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+/** The styles there are. */
+export type StyleName = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "magenta" | "cyan";
 const codes: Readonly<Record<StyleName, readonly [number, number]>> = {
   bold: [1, 22],
   dim: [2, 22],
   red: [31, 39],
   green: [32, 39],
   yellow: [33, 39],
+  blue: [34, 39],
+  magenta: [35, 39],
   cyan: [36, 39],
 };
 

@@ -8,12 +8,18 @@ export interface TableOptions {
   /** Columns of the terminal; no limit by default. */
   readonly width?: number | undefined;
   readonly style?: Style | undefined;
+  /** The number of the first row, where rows are numbered. Default 1. */
+  readonly firstRow?: number;
 }
 
 type Rows = Pick<QueryResult, "columns" | "types" | "rows">;
-const numericType = /^(?:tiny|small|medium|big)?int|^(?:integer|numeric|decimal|float|double|real|money|oid|serial)/i;
+const numericType =
+  /^(?:(?:tiny|small|medium|big)?int(?:eger)?\d?|numeric|decimal|float\d?|double|real|money|oid|serial|year)\b/i;
 const narrowest = 3;
 const separator = " │ ";
+
+/** Whether a type's values stand right-aligned, and can be drawn. */
+export const isNumericType = (type: string): boolean => numericType.test(type);
 
 /** A cell in one line. */
 export const toCellText = (cell: Cell): string => (cell === null ? "NULL" : toVisible(String(cell)));
@@ -33,7 +39,7 @@ export function toTable(result: Rows, options: TableOptions = {}): string {
     ` ${cells
       .map((cell, index) => {
         const columnWidth = widths[index] ?? 0;
-        const right = align && numericType.test(result.types[index] ?? "");
+        const right = align && isNumericType(result.types[index] ?? "");
         return dress(pad(fitText(cell, columnWidth), columnWidth, right ? "right" : "left"), index);
       })
       .join(style("dim", separator))}`.trimEnd();
@@ -50,7 +56,7 @@ export function toTable(result: Rows, options: TableOptions = {}): string {
 /** One value a line, for rows too wide for a table. */
 export function toVertical(
   result: Rows,
-  { width = Number.POSITIVE_INFINITY, style = plainStyle }: TableOptions = {},
+  { width = Number.POSITIVE_INFINITY, style = plainStyle, firstRow = 1 }: TableOptions = {},
 ): string {
   const headings = result.columns.map(toVisible);
   const widest = Math.min(
@@ -66,7 +72,9 @@ export function toVertical(
         const label = style("bold", pad(fitText(heading, widest), widest));
         return ` ${label}${style("dim", separator)}${cell === null ? style("dim", text) : text}`;
       });
-      return [style("dim", fitText(`── row ${rowIndex + 1} ──`, Math.max(narrowest, width))), ...values].join("\n");
+      return [style("dim", fitText(`── row ${firstRow + rowIndex} ──`, Math.max(narrowest, width))), ...values].join(
+        "\n",
+      );
     })
     .join("\n");
 }

@@ -1,12 +1,7 @@
 /** What Tab offers: keywords, tables and their columns, commands, databases. Names come from the catalogue, once. */
 import type { Agent } from "../../agent.js";
 import { commands } from "./commands.js";
-
-const keywords =
-  `SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT OFFSET JOIN LEFT RIGHT INNER FULL OUTER CROSS LATERAL ON USING AS AND OR
-  NOT IN IS NULL LIKE ILIKE BETWEEN EXISTS CASE WHEN THEN ELSE END DISTINCT UNION ALL INTERSECT EXCEPT WITH RECURSIVE
-  VALUES ASC DESC COUNT SUM AVG MIN MAX COALESCE NULLIF CAST EXTRACT INTERVAL OVER PARTITION WINDOW FILTER EXPLAIN SHOW
-  TRUE FALSE`.split(/\s+/);
+import { isKeyword, keywords } from "./keywords.js";
 
 /** The names a database offers. */
 interface Names {
@@ -96,7 +91,7 @@ function aliasesIn(text: string): ReadonlyMap<string, string> {
   for (const [, named = "", alias] of text.matchAll(/\b(?:from|join|,)\s+([\w."`]+)(?:\s+(?:as\s+)?([a-z_]\w*))?/gi)) {
     const table = (named.split(".").at(-1) ?? named).replace(/["`]/g, "");
     aliases.set(table.toLowerCase(), table);
-    if (alias !== undefined && !keywords.includes(alias.toUpperCase())) aliases.set(alias.toLowerCase(), table);
+    if (alias !== undefined && !isKeyword(alias)) aliases.set(alias.toLowerCase(), table);
   }
   return aliases;
 }

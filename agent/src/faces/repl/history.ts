@@ -9,7 +9,10 @@ const secretWords =
   /\bidentified\s+(?:by|with|via)\b|\bpassw(?:or)?d\b\s*(?:=|:|\(|'|"|\s+')|\b(?:secret|token|api_?key)\b\s*(?:=|:|')|\bpgp_sym_|\baes_(?:en|de)crypt\b/i;
 const urlWithPassword = /[a-z][a-z0-9+.-]*:\/\/[^\s@:]*:[^\n]*@/i;
 
-/** The entries of earlier sessions, newest first as readline has them, and a way to add one. */
+/** Line breaks inside an entry, in the file: what psql writes there. */
+const lineBreak = "\u0001";
+
+/** The entries, newest first and each once, and a way to add one. */
 export interface History {
   readonly entries: readonly string[];
   /** Keeps an entry unless it may hold a secret; a file that cannot be written is no reason to stop. */
@@ -33,13 +36,17 @@ export async function openHistory(file: string): Promise<History> {
     () => [],
   );
   const kept = lines.slice(-keptEntries);
-  let writing = prepare(file, lines.length > keptEntries ? kept : undefined);
+  const entries = [...new Set(kept.reverse())].map((line) => line.replaceAll(lineBreak, "\n"));
+  let writing = prepare(file, lines.length > keptEntries ? kept.toReversed() : undefined);
   return {
-    entries: kept.reverse(),
+    entries,
     add(entry) {
       if (!mayBeKept(entry)) return Promise.resolve();
+      const earlier = entries.indexOf(entry);
+      if (earlier !== -1) entries.splice(earlier, 1);
+      entries.unshift(entry);
       writing = writing
-        .then(() => appendFile(file, `${entry.replaceAll("\n", " ")}\n`, { mode: 0o600 }))
+        .then(() => appendFile(file, `${entry.replaceAll("\n", lineBreak)}\n`, { mode: 0o600 }))
         .catch(() => {});
       return writing;
     },

@@ -1,15 +1,15 @@
 /**
- * What happens at the prompt: statements and look-ups on the current database, and what is remembered between them.
- * Reading lines and the terminal's keys are the loop's business.
+ * What the prompt stands on: the current database, how results are shown, and the last statement. Commands and statements
+ * work on it; reading lines and the terminal's keys are the loop's business.
  */
 import type { Agent } from "../../agent.js";
-import { AgentError, nearest } from "../../errors.js";
-import { isDatabaseUrl } from "../../gateway/sources.js";
+import { AgentError } from "../../errors.js";
 import { describeSourceCheck, type SourceCheck } from "../../graphs/verify.js";
 import type { QueryResult } from "../../result.js";
+import type { Format } from "../../task.js";
 import type { Feedback } from "../print/feedback.js";
 import { formatResult } from "../print/format.js";
-import { describeRows, formatError } from "../print/report.js";
+import { describeRows } from "../print/report.js";
 import type { Style } from "../print/style.js";
 import { toVisibleLines } from "../print/text.js";
 import { type Dialect, dialectOf } from "./statements.js";
@@ -22,66 +22,78 @@ export interface SessionOptions {
   readonly style: Style;
   readonly feedback: Feedback;
   write(text: string): void;
+  /** Writes what may be long; through a pager where there is one. */
+  page(text: string): Promise<void>;
+  /** Lets the user's editor have a text; absent where there is no terminal. */
+  readonly edit?: ((text: string) => Promise<string>) | undefined;
   width(): number | undefined;
   /** False for a script: nothing but results. */
   readonly greets: boolean;
 }
 
+/** How results are shown. */
+export interface Settings {
+  format: Format;
+  /** One value a line, whatever the format. */
+  expanded: boolean;
+  timing: boolean;
+  pager: boolean;
+}
+
+/** The last statement that gave rows, and how much of them was shown. */
+export interface LastResult {
+  readonly sql: string;
+  readonly source: string | undefined;
+  readonly result: QueryResult;
+  shown: number;
+  cursor?: string | undefined;
+}
+
 /** The session at the prompt. */
-export interface Session {
+export interface Session extends Pick<SessionOptions, "agent" | "addDatabase" | "edit" | "style" | "width"> {
   /** The current database; undefined while the gateway has not named any. */
   readonly source: string | undefined;
   readonly dialect: Dialect;
-  /** Makes a database the current one and says what it is. */
-  open(source: string | undefined): Promise<void>;
-  execute(sql: string, signal: AbortSignal): Promise<void>;
+  readonly settings: Settings;
   /** The signal of what commands do; set by the loop for each line. */
   signal: AbortSignal;
-  describe(table: string): Promise<void>;
-  search(kind: string, pattern: string): Promise<void>;
-  explain(sql: string): Promise<void>;
-  listSources(): Promise<void>;
-  changeSource(target: string): Promise<void>;
-  more(): Promise<void>;
-  toggle(setting: "expanded" | "timing", state: string): void;
+  last: LastResult | undefined;
+  /** Text that waits at the next prompt, to be changed or sent. */
+  draft: string;
+  /** Makes a database the current one and says what it is. */
+  open(source: string | undefined): Promise<void>;
+  /** Runs a statement on the current database and shows its rows. */
+  execute(sql: string, signal?: AbortSignal): Promise<void>;
+  /** Shows a result and the line below it. */
+  show(result: QueryResult, footer: string, ms?: number): Promise<void>;
+  /** Runs something with a spinner that says what it is. */
+  busy<T>(text: string, run: () => Promise<T>): Promise<T>;
   write(text: string): void;
-}
-
-/** The result `\more` continues. */
-interface Continued {
-  readonly sql: string;
-  readonly source: string | undefined;
-  shown: number;
-  cursor?: string | undefined;
+  /** The same for what may be longer than the terminal. */
+  writeLong(text: string): Promise<void>;
 }
 
 /** Starts a session; nothing is connected before `open`. */
 export function createSession(options: SessionOptions): Session {
   const { style, feedback } = options;
-  const on = { expanded: false, timing: options.greets };
+  const settings: Settings = { format: "table", expanded: false, timing: options.greets, pager: true };
   let source: string | undefined;
   let dialect = dialectOf(undefined);
-  let continued: Continued | undefined;
 
   const write = (text: string): void => options.write(`${text}\n`);
-
-  async function busy<T>(text: string, run: () => Promise<T>): Promise<T> {
-    feedback.busy(text);
-    try {
-      return await run();
-    } finally {
-      feedback.idle();
-    }
-  }
-
-  function show(result: QueryResult, ms: number, footer: string): void {
-    const format = on.expanded ? "vertical" : "table";
-    if (result.columns.length > 0) write(formatResult(result, format, { width: options.width(), style }).trimEnd());
-    write(style("dim", `(${footer}${on.timing ? `, ${Math.round(ms)} ms` : ""})`));
-  }
+  const page = (text: string): Promise<void> =>
+    settings.pager ? options.page(`${text}\n`) : Promise.resolve(write(text));
 
   const session: Session = {
+    agent: options.agent,
+    addDatabase: options.addDatabase,
+    edit: options.edit,
+    width: options.width,
+    style,
+    settings,
     signal: new AbortController().signal,
+    last: undefined,
+    draft: "",
     get source() {
       return source;
     },
@@ -89,128 +101,57 @@ export function createSession(options: SessionOptions): Session {
       return dialect;
     },
     write,
+    writeLong: (text) => page(text.trimEnd()),
+    async busy(text, run) {
+      feedback.busy(text);
+      try {
+        return await run();
+      } finally {
+        feedback.idle();
+      }
+    },
     async open(name) {
-      const check: SourceCheck = await busy(`connecting to ${name ?? "the gateway"}`, () =>
+      const check: SourceCheck = await session.busy(`connecting to ${name ?? "the gateway"}`, () =>
         options.agent().check(name, { signal: session.signal }),
       );
       source = name ?? check.source;
       dialect = dialectOf(check.server);
-      continued = undefined;
+      session.last = undefined;
       if (!options.greets) return;
       write(`${style("green", "✓")} ${source ?? "connected"}: ${describeSourceCheck(check)}`);
-      for (const warning of check.warnings ?? []) write(`  ${style("yellow", "!")} ${serverText(warning)}`);
+      for (const warning of check.warnings ?? []) write(`  ${style("yellow", "!")} ${toVisibleLines(warning)}`);
     },
-    async execute(sql, signal) {
-      continued = undefined;
+    async execute(sql, signal = session.signal) {
+      session.last = undefined;
       const startedAt = performance.now();
-      const result = await busy("running", () =>
+      const result = await session.busy("running", () =>
         options.agent().query(sql, {
           source,
           signal,
           onProgress: ({ message }) => feedback.busy(message ?? "running"),
         }),
       );
-      show(result, performance.now() - startedAt, describeRows(result));
-      if (result.truncated) {
-        continued = { sql, source, shown: result.rowCount };
-        write(style("dim", "\\more shows the next ones."));
-      }
+      session.last = { sql, source, result, shown: result.rowCount };
+      await session.show(result, describeRows(result), performance.now() - startedAt);
+      if (result.truncated) write(style("dim", "\\more shows the next ones."));
     },
-    async more() {
-      if (continued === undefined) {
-        write("There is no result to continue.");
-        return;
-      }
-      const last = continued;
-      const startedAt = performance.now();
-      const page = await busy("reading on", () => nextRows(options.agent(), last, session.signal));
-      const from = last.shown + 1;
-      last.shown += page.rowCount;
-      last.cursor = page.nextCursor;
-      const range = page.rowCount === 0 ? "no more rows" : `rows ${from} to ${last.shown}`;
-      show(page, performance.now() - startedAt, range);
-      if (page.nextCursor === undefined) continued = undefined;
-      else write(style("dim", "\\more shows the next ones."));
-    },
-    async describe(table) {
-      write(
-        serverText(await busy("looking", () => options.agent().describe(table, { source, signal: session.signal }))),
-      );
-    },
-    async search(kind, pattern) {
-      const found = await busy("looking", () =>
-        options.agent().search({ source, kind, pattern: pattern === "" ? undefined : pattern, signal: session.signal }),
-      );
-      if (found.rowCount === 0) write(pattern === "" ? `There is no ${kind}.` : `No ${kind} is named like that.`);
-      else write(formatResult(found, "table", { width: options.width(), style }).trimEnd());
-      if (found.truncated) write(style("dim", found.hint ?? "There are more."));
-    },
-    async explain(sql) {
-      if (sql === "") throw new AgentError("usage", "\\explain needs a statement.");
-      const text = await busy("planning", () =>
-        options.agent().connection.call("explain", { sql, source }, { signal: session.signal }),
-      );
-      write(serverText(text));
-    },
-    async listSources() {
-      const names = await options.agent().sources();
-      const listed = names.length === 0 ? [undefined] : names;
-      const lines = await busy("checking", () =>
-        Promise.all(
-          listed.map(async (name) => {
-            const mark = name === source ? "*" : " ";
-            try {
-              const check = await options.agent().check(name, { signal: session.signal });
-              return `${mark} ${style("green", "✓")} ${name ?? check.source ?? ""}: ${describeSourceCheck(check)}`;
-            } catch (error) {
-              if (!(error instanceof AgentError)) throw error;
-              return `${mark} ${name}: ${formatError(error.report, style)}`;
-            }
-          }),
-        ),
-      );
-      write(lines.join("\n"));
-    },
-    async changeSource(target) {
-      if (target === "") {
-        write(source === undefined ? "No database is open." : `The database is ${source}.`);
-      } else if (isDatabaseUrl(target)) {
-        await session.open(await options.addDatabase(target));
-      } else {
-        const names = await options.agent().sources();
-        if (names.length > 0 && !names.includes(target)) {
-          const near = nearest(target, names);
-          throw new AgentError("source_unknown", `There is no database named ${target} here.`, {
-            hint: near === undefined ? `There are ${names.join(", ")}; a URL adds another.` : `Did you mean ${near}?`,
-          });
-        }
-        await session.open(target);
-      }
-    },
-    toggle(setting, state) {
-      on[setting] = state === "" ? !on[setting] : state.toLowerCase() === "on";
-      write(`${setting === "expanded" ? "One value a line" : "Timing"} is ${on[setting] ? "on" : "off"}.`);
+    async show(result, footer, ms) {
+      const format = settings.expanded ? "vertical" : settings.format;
+      const isForPeople = format === "table" || format === "vertical" || format === "markdown";
+      const table = formatResult(result, format, { width: options.width(), style }).trimEnd();
+      const tail = `${footer}${settings.timing && ms !== undefined ? `, ${Math.round(ms)} ms` : ""}`;
+      const lines = [
+        ...(result.columns.length > 0 && table !== "" ? [table] : []),
+        ...(isForPeople ? [style("dim", `(${tail})`)] : []),
+      ];
+      if (lines.length > 0) await page(lines.join("\n"));
     },
   };
   return session;
 }
 
-/**
- * The rows after those shown. The first time the statement is opened anew as a paged result in one snapshot and read past
- * what is known already: the fast first answer held nothing open.
- */
-async function nextRows(agent: Agent, last: Continued, signal: AbortSignal): Promise<QueryResult> {
-  if (last.cursor !== undefined) return agent.nextPage(last.cursor, { source: last.source, signal });
-  let toSkip = last.shown;
-  let page: QueryResult | undefined;
-  for await (page of agent.pages(last.sql, { source: last.source, signal })) {
-    if (page.rowCount > toSkip) break;
-    toSkip -= page.rowCount;
-  }
-  if (page === undefined) throw new AgentError("internal", "The paged result has no page.");
-  const rows = page.rows.slice(toSkip);
-  return { ...page, rows, rowCount: rows.length };
+/** The last statement that gave rows. @throws AgentError `usage` where there is none */
+export function lastOf({ last }: Session): LastResult {
+  if (last !== undefined) return last;
+  throw new AgentError("usage", "There is no result yet.", { hint: "Run a statement first." });
 }
-
-/** Text of a server for the terminal. */
-const serverText = (text: string): string => toVisibleLines(text.trimEnd());

@@ -51,6 +51,33 @@ export function isBlank(text: string, dialect: Dialect): boolean {
   return true;
 }
 
+/** A piece of a statement: a comment, a quoted text (closed or not), or what stands between those. */
+export interface Piece {
+  readonly kind: "comment" | "quoted" | "plain";
+  readonly text: string;
+}
+
+/** The pieces of a text, in order; together they are the text. */
+export function piecesOf(text: string, dialect: Dialect): readonly Piece[] {
+  const pieces: Piece[] = [];
+  let plainFrom = 0;
+  const closePlain = (at: number): void => {
+    if (at > plainFrom) pieces.push({ kind: "plain", text: text.slice(plainFrom, at) });
+  };
+  for (let at = 0; at < text.length; ) {
+    const end = skipToken(text, at, dialect);
+    const isComment = startsComment(text, at, dialect);
+    if (isComment || end > at + 1 || /['"`]/.test(text[at] ?? "")) {
+      closePlain(at);
+      pieces.push({ kind: isComment ? "comment" : "quoted", text: text.slice(at, end) });
+      plainFrom = end;
+    }
+    at = end;
+  }
+  closePlain(text.length);
+  return pieces;
+}
+
 /** The end of what starts at a position: a quoted text, a comment, or one character. */
 function skipToken(text: string, at: number, dialect: Dialect): number {
   const character = text[at];
