@@ -1,8 +1,9 @@
 /** A private, throw-away Redis without persistence, on a loopback port of the system's choice. */
 import { randomBytes } from "node:crypto";
-import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
 import { openDebianPrograms } from "./debian-programs.mjs";
+import { findProgram } from "./find-program.mjs";
+
+const programs = ["redis-server", "valkey-server"];
 
 /**
  * @param {AbortSignal} signal
@@ -12,7 +13,7 @@ import { openDebianPrograms } from "./debian-programs.mjs";
 export async function startRedis(signal, unpacked) {
   /** @type {typeof import("../mcp-core/src/sample/index.js")} */
   const core = await import(new URL("../mcp-core/dist/sample/index.js", import.meta.url).href);
-  const command = findProgram(unpacked?.root);
+  const command = findProgram(programs, unpacked?.root);
   const account = core.serverAccount();
   const folder = await core.openPrivateFolder(account);
   const password = randomBytes(18).toString("base64url");
@@ -49,27 +50,11 @@ export async function findRedis(signal) {
   const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
   if (process.env.DBI_INSTALLED_SERVERS !== "absent") {
     try {
-      return { command: findProgram(undefined), environment };
+      return { command: findProgram(programs), environment };
     } catch {
       // Not installed: fetched.
     }
   }
   const unpacked = await openDebianPrograms(["redis-server", "redis-tools"], signal);
-  return { command: findProgram(unpacked.root), environment: { ...environment, ...unpacked.environment } };
-}
-
-/** @param {string | undefined} root */
-function findProgram(root) {
-  const folders = root === undefined ? (process.env.PATH ?? "").split(":") : [join(root, "usr/bin")];
-  for (const folder of folders) {
-    for (const name of ["redis-server", "valkey-server"]) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // Not here.
-      }
-    }
-  }
-  throw new Error("redis-server is not in PATH.");
+  return { command: findProgram(programs, unpacked.root), environment: { ...environment, ...unpacked.environment } };
 }

@@ -32,6 +32,8 @@ export interface TlsConfig {
 /** A parsed source. The password is a function, so that no dump of this object shows it. */
 export interface MysqlConfig extends SourceConfig {
   readonly endpoints: readonly Endpoint[];
+  /** True to take the hosts in random order. */
+  readonly isBalanced: boolean;
   readonly user: string;
   readonly password: (() => string) | undefined;
   readonly tls: TlsConfig;
@@ -65,8 +67,9 @@ export function parseSource(url: string, environment: Environment): MysqlConfig 
   const endpoints = withAddresses(toEndpoints(named.hosts, options.get("socket"), around), options.get("hostaddr"));
   return Object.freeze({
     database,
-    label: `${user}@${toPlace(endpoints)}/${database}`,
+    label: `${user}@${endpoints.map(toPlace).join(",")}/${database}`,
     endpoints,
+    isBalanced: toBalance(options.get("load-balance-hosts")) === "random",
     user,
     password: password === undefined ? undefined : () => password,
     tls: toTls(options),
@@ -137,6 +140,12 @@ function toTls(options: ReadonlyMap<string, string>): TlsConfig {
   return { mode, ca, certificate, key };
 }
 
+function toBalance(text = ""): "disable" | "random" {
+  if (text === "" || text === "disable") return "disable";
+  if (text === "random") return text;
+  throw urlInvalid("load-balance-hosts has an unknown value.", "Use disable or random.");
+}
+
 function toTimeoutMs(text: string | undefined): number | undefined {
   if (!text) return undefined;
   if (/^\d{1,5}$/.test(text) && Number(text) > 0) return Number(text) * 1_000;
@@ -153,8 +162,8 @@ function loginName(environment: Environment): string {
   }
 }
 
-function toPlace([first]: readonly Endpoint[]): string {
-  if (first === undefined) return "localhost";
-  if ("socketPath" in first) return `[${first.socketPath}]`;
-  return first.host.includes(":") ? `[${first.host}]:${first.port}` : `${first.host}:${first.port}`;
+function toPlace(endpoint: Endpoint): string {
+  if ("socketPath" in endpoint) return `[${endpoint.socketPath}]`;
+  const { host, port } = endpoint;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -6,9 +6,9 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { rootCertificates } from "node:tls";
 import { anySignal, CodedError } from "@database-interface/mcp-core/host";
-import type { DatabaseOptions } from "@database-interface/mcp-core/sql";
+import { createHostOrder, type DatabaseOptions } from "@database-interface/mcp-core/sql";
 import type { Endpoint, MysqlConfig, TlsConfig } from "./config.js";
-import { driverCodeOf, toConnectError } from "./errors.js";
+import { driverCodeOf, errnoOf, toConnectError } from "./errors.js";
 import { openSession, type Session } from "./session.js";
 
 /** Limits that a call sets on its session. */
@@ -58,6 +58,7 @@ const lockTimeoutS = 5;
 
 /** Opens sessions of one source. */
 export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
+  const hosts = createHostOrder(config.endpoints, { isRandom: config.isBalanced });
   const timeoutMs = config.connectTimeoutMs ?? options.connectTimeoutMs;
 
   async function addressOf(endpoint: Endpoint, isTls: boolean): Promise<Address> {
@@ -87,12 +88,16 @@ export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
   /** @throws CodedError `connection_failed`, `authentication_failed`, `database_not_found`, `tls_failed` and the like */
   return async function connect(signal: AbortSignal): Promise<Connected> {
     let failure: unknown;
-    for (const endpoint of config.endpoints) {
+    for (const endpoint of hosts.next()) {
       try {
-        return await connectTo(endpoint, signal);
+        const connected = await connectTo(endpoint, signal);
+        hosts.answered(endpoint);
+        return connected;
       } catch (thrown) {
         if (signal.aborted) throw signal.reason;
+        hosts.failed(endpoint);
         failure = thrown;
+        if (isPasswordWrong(thrown)) break;
       }
     }
     throw toConnectError(failure, config);
@@ -118,7 +123,9 @@ async function settle(
     const [sqlMode, version, origin] = (row ?? []).map(String);
     const limits = ownLimits;
     const setUp = (wanted: SessionLimits) => setUpStatements(session, database, sqlMode ?? "", version ?? "", wanted);
-    await Promise.all(setUp(limits).map((sql) => session.send({ sql })));
+    // A Galera node out of its cluster lets one in and answers what it is asked of itself, but begins no transaction.
+    const tried = ["START TRANSACTION READ ONLY", "ROLLBACK"];
+    await Promise.all([...setUp(limits), ...tried].map((sql) => session.send({ sql })));
     return { session, origin: origin ?? "", ...ways, setUp, limits };
   } catch (thrown) {
     session.destroy(thrown instanceof Error ? thrown : new Error("set-up"));
@@ -195,6 +202,9 @@ async function readPem(path: string): Promise<Buffer> {
     throw new CodedError("tls_failed", "A certificate or key file cannot be read.", { hint, cause });
   }
 }
+
+/** A password that one host refuses is not tried on every other. */
+const isPasswordWrong = (thrown: unknown): boolean => errnoOf(thrown) === 1045 || errnoOf(thrown) === 1698;
 
 function connectTimeout(timeoutMs: number): CodedError {
   return new CodedError("connection_failed", `The server did not answer within ${timeoutMs} ms.`, {

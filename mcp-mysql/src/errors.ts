@@ -43,6 +43,11 @@ const wrongLogin: ConnectText = [
   "Check user and password of this source, and from which hosts the user may connect.",
 ];
 const full: ConnectText = ["too_many_connections", "The server has no connection left", "Try later, or lower --pool."];
+const outOfCluster: ConnectText = [
+  "connection_failed",
+  "The Galera node is not part of its cluster now",
+  "Name the other nodes in the URL too (host1,host2), or wait until it has joined again.",
+];
 const needsTls: ConnectText = [
   "tls_required",
   "The server accepts encrypted connections only",
@@ -51,6 +56,7 @@ const needsTls: ConnectText = [
 
 const connectTexts: Readonly<Record<number, ConnectText>> = {
   1040: full,
+  1047: outOfCluster,
   1044: ["permission_denied", "This user may not use the database", "GRANT SELECT on it, or check its name."],
   1045: wrongLogin,
   1049: ["database_not_found", "The database does not exist", "Check its name at the end of the URL."],
@@ -73,7 +79,11 @@ export function toConnectError(thrown: unknown, { label }: SourceConfig): CodedE
   const details = { errno: server?.errno, sqlstate: server?.sqlstate, cause: thrown };
   if (known !== undefined) {
     const [code, message, hint] = known;
-    return new CodedError(code, `${message} (${label}).`, { ...details, hint, retryable: known === full });
+    return new CodedError(code, `${message} (${label}).`, {
+      ...details,
+      hint,
+      retryable: known === full || known === outOfCluster,
+    });
   }
   const reason = driverCodeOf(thrown);
   if (reason === "ER_SERVER_SSL_DISABLED") {
@@ -177,8 +187,8 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   4042: ["syntax_error", "A JSON path is not valid."],
 };
 
-/** The session, or the server, is going away: shutdown, killed, aborted, disconnected for inactivity. */
-const lostErrnos = new Set([1053, 1080, 1152, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 4031]);
+/** The session, or the server, is going away: left by its Galera cluster, shutdown, killed, aborted, idle too long. */
+const lostErrnos = new Set([1047, 1053, 1080, 1152, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 4031]);
 const retryableErrnos = new Set([1205, 1213, 1317]);
 
 /** An error of a statement. A {@link CodedError} passes as it is. */

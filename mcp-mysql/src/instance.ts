@@ -20,17 +20,27 @@ const accountsFile = "accounts.sql";
  * @throws CodedError `demo_unavailable`, `cancelled`
  */
 export async function startInstance(
-  options: CallOptions & { readonly binaries: ServerBinaries; readonly content?: InstanceContent },
+  options: CallOptions & {
+    readonly binaries: ServerBinaries;
+    readonly content?: InstanceContent;
+    /** Arguments after our own, for the port the server got. */
+    readonly more?: (port: number) => readonly string[];
+  },
 ): Promise<Instance> {
-  const { binaries, signal } = options;
+  const { binaries, signal, more = () => [] } = options;
   const start = (place: InstanceFolder, isFirst: boolean) => {
-    const accounts = isFirst ? [`--init-file=${join(place.folder.path, accountsFile)}`] : [];
+    const accounts = [`--init-file=${join(place.folder.path, accountsFile)}`];
     return startPrivateServer({
       folder: place.folder,
       account: place.account,
       environment: programEnvironment(binaries.root),
       command: binaries.server,
-      args: (port) => ["--no-defaults", ...locations(place, binaries), ...settings(port), ...accounts],
+      args: (port) => [
+        "--no-defaults",
+        ...locations(place, binaries),
+        ...settings(port),
+        ...(isFirst ? accounts : more(port)),
+      ],
       ready: /ready for connections/,
       stopSignal: "KILL",
       signal,

@@ -37,6 +37,7 @@ const spellings: Readonly<Record<string, string>> = {
   hostaddr: "hostaddr",
   "connect-timeout": "connect-timeout",
   connecttimeout: "connect-timeout",
+  "load-balance-hosts": "load-balance-hosts",
 };
 
 const remedies: Readonly<Record<string, string>> = {
@@ -53,6 +54,7 @@ const remedies: Readonly<Record<string, string>> = {
   connectionlimit: "Use --pool.",
   connection_limit: "Use --pool.",
   querytimeout: "Use --timeout.",
+  replicas: "Reads are not routed here: name a router (ProxySQL, MaxScale), or a replica as a source of its own.",
   initsql: "Settings could undo the limits: set them on the server.",
   sessionvariables: "Settings could undo the limits: set them on the server.",
 };

@@ -1,13 +1,12 @@
 /** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
 import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
+import type { Connected } from "./connect.js";
 import { ask } from "./query.js";
-import type { Session } from "./session.js";
 import type { Source } from "./source.js";
 
 const identitySql = `
   SELECT pg_catalog.split_part(pg_catalog.version(), ' ', 1), pg_catalog.current_setting('server_version'),
-    pg_catalog.current_database(), current_user, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
-    (SELECT s.reset_val FROM pg_catalog.pg_settings AS s WHERE s.name = 'default_transaction_read_only')
+    pg_catalog.current_database(), current_user, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole
   FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user`;
 
 const membershipSql = `
@@ -19,19 +18,24 @@ const membershipSql = `
 
 /** @see Database.check */
 export async function check(source: Source, options: CallOptions): Promise<ConnectionReport> {
-  let session: Session | undefined;
-  const [identity, memberships] = await ask(source, [{ sql: identitySql }, { sql: membershipSql }], options, (used) => {
-    session = used;
-  });
+  let used: Connected | undefined;
+  const [identity, memberships] = await ask(
+    source,
+    [{ sql: identitySql }, { sql: membershipSql }],
+    options,
+    (connected) => {
+      used = connected;
+    },
+  );
   // A second call, since the first may have had to connect.
   const startedAt = performance.now();
   await ask(source, [{ sql: "SELECT 1" }], options);
   const roundTripMs = Math.round((performance.now() - startedAt) * 100) / 100;
 
-  const [server, version, database, user, isSuper, bypasses, replicates, creates, isReadOnly] = identity?.[0] ?? [];
+  const [server, version, database, user, isSuper, bypasses, replicates, creates] = identity?.[0] ?? [];
   const isTrue = (value: string | null | undefined) => value === "t";
-  const host = session?.endpoint.host ?? "";
-  const tls = session?.tls ?? false;
+  const host = used?.session.endpoint.host ?? "";
+  const tls = used?.session.tls ?? false;
   const warnings = [
     isTrue(isSuper) && "The user is a superuser: a role with only SELECT on what is needed is safer.",
     isTrue(bypasses) && !isTrue(isSuper) && "The user bypasses row-level security.",
@@ -39,8 +43,8 @@ export async function check(source: Source, options: CallOptions): Promise<Conne
     isTrue(creates) && !isTrue(isSuper) && "The user may create roles.",
     ...(isTrue(isSuper) ? [] : (memberships ?? []).map(([name]) => `The user is a member of ${name}.`)),
     tls === false && !isLocal(host) && "The connection to a remote host is not encrypted: use sslmode=verify-full.",
-    isReadOnly !== "on" &&
-      "The session has no read-only default (a transaction pooler?): only each call's own transaction is read-only.",
+    used?.profile.isShared === true &&
+      "A pooler lends its sessions: read-only and time limits hold in each call's own transaction, not on the session.",
   ];
   return {
     roundTripMs,

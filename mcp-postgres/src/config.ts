@@ -45,8 +45,10 @@ export interface PostgresConfig extends SourceConfig {
   readonly target: TargetSession;
   readonly applicationName: string;
   readonly connectTimeoutMs: number | undefined;
-  /** True when a transaction pooler such as PgBouncer stands in between: nothing may be set on the session. */
-  readonly pooled: boolean;
+  /** True to take the hosts in random order. */
+  readonly isBalanced: boolean;
+  /** A pooler such as PgBouncer is said to stand in between; one that is not said to is found out. */
+  readonly isPooled: boolean;
 }
 
 const sslModes: readonly SslMode[] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
@@ -60,10 +62,9 @@ export function parseSource(url: string, environment: Environment): PostgresConf
   const database = parsed.database ?? options.get("dbname") ?? user;
   const password = parsed.password ?? options.get("password") ?? secretOf(environment, "PGPASSWORD");
   const endpoints = toEndpoints(parsed.hosts, options, parsed.options.get("hostaddr"));
-  const first = endpoints[0] ?? { host: "localhost", port: 5432 };
   return Object.freeze({
     database,
-    label: `${user}@${toAuthority(first)}/${database}`,
+    label: `${user}@${endpoints.map(toAuthority).join(",")}/${database}`,
     endpoints,
     user,
     password: password === undefined ? undefined : () => password,
@@ -72,7 +73,10 @@ export function parseSource(url: string, environment: Environment): PostgresConf
     target: oneOf(options, "target_session_attrs", targets, "any"),
     applicationName: options.get("application_name") ?? "mcp-postgres",
     connectTimeoutMs: toTimeoutMs(options.get("connect_timeout")),
-    pooled: oneOf(options, "pgbouncer", ["true", "false"], "false") === "true",
+    isBalanced: oneOf(options, "load_balance_hosts", ["disable", "random"], "disable") === "random",
+    isPooled:
+      oneOf(options, "pooler", ["transaction", "auto"], "auto") === "transaction" ||
+      oneOf(options, "pgbouncer", ["true", "false"], "false") === "true",
   });
 }
 

@@ -4,10 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { anySignal, CodedError } from "@database-interface/mcp-core/host";
-import type { DatabaseOptions } from "@database-interface/mcp-core/sql";
-import type { Endpoint, PostgresConfig } from "./config.js";
+import { createHostOrder, type DatabaseOptions } from "@database-interface/mcp-core/sql";
+import type { Endpoint, PostgresConfig, TargetSession } from "./config.js";
 import { sqlstateOf, toConnectError } from "./errors.js";
 import { findPassword } from "./password.js";
+import { isShared, tryTransaction } from "./pooler.js";
 import { openSession, type Session } from "./session.js";
 import { type Protection, protectionsOf } from "./socket.js";
 
@@ -24,15 +25,16 @@ export const sessionDefaults: Readonly<Record<string, string>> = {
   bytea_output: "hex",
 };
 
-/** A session's defaults as the server took them; `pooled` means it took none. */
-export type Profile = "full" | "unwatched" | "pooled";
+/** PostgreSQL 14 and up then notice within half a second that we are gone, and stop. */
+export const watched: Readonly<Record<string, string>> = { client_connection_check_interval: "500" };
 
-const profiles: Readonly<Record<Profile, Readonly<Record<string, string>>>> = {
-  // PostgreSQL 14 and up notice within half a second that we are gone, and stop.
-  full: { ...sessionDefaults, client_connection_check_interval: "500" },
-  unwatched: sessionDefaults,
-  pooled: {},
-};
+/** How sessions of a server are made and opened. */
+export interface Profile {
+  /** A pooler lends its server's sessions: nothing holds between two transactions. */
+  readonly isShared: boolean;
+  /** The server notices within half a second that we are gone, and stops (14 and up). */
+  readonly isWatched: boolean;
+}
 
 /** A session and how it was made. */
 export interface Connected {
@@ -40,9 +42,10 @@ export interface Connected {
   readonly profile: Profile;
 }
 
-/** Opens sessions of one source; remembers which profile its server takes. */
+/** Opens sessions of one source; remembers which profile its server takes, and which hosts failed lately. */
 export function createConnector(config: PostgresConfig, options: DatabaseOptions) {
-  let profile: Profile = config.pooled ? "pooled" : "full";
+  const hosts = createHostOrder(config.endpoints, { isRandom: config.isBalanced });
+  let profile: Profile = { isShared: config.isPooled, isWatched: true };
   const timeoutMs = config.connectTimeoutMs ?? options.connectTimeoutMs;
 
   async function attempt(endpoint: Endpoint, protection: Protection, signal: AbortSignal): Promise<Connected> {
@@ -50,16 +53,27 @@ export function createConnector(config: PostgresConfig, options: DatabaseOptions
       const tried = profile;
       try {
         const password = await findPassword(config, endpoint, options.password);
-        const defaults = profiles[tried];
+        const defaults = toStartUp(tried);
         const session = await openSession({ config, endpoint, protection, password, defaults, signal });
-        return { session, profile: tried };
+        return await settle(session, tried);
       } catch (thrown) {
         const next = nextProfile(tried, sqlstateOf(thrown));
-        // 57P03: it is starting up, or recovering; it will be there shortly.
-        if (sqlstateOf(thrown) === "57P03") await sleep(200, undefined, { signal });
-        else if (next === undefined) throw thrown;
-        else if (profile === tried) profile = next;
+        if (next === undefined) throw thrown;
+        if (profile === tried) profile = next;
       }
+    }
+  }
+
+  /** Finds out whose session it is. */
+  async function settle(session: Session, tried: Profile): Promise<Connected> {
+    if (!tried.isShared && !isShared(session)) return { session, profile: tried };
+    try {
+      const settled = { isShared: true, isWatched: await tryTransaction(session) };
+      if (profile === tried) profile = settled;
+      return { session, profile: settled };
+    } catch (thrown) {
+      session.destroy(toError(thrown));
+      throw thrown;
     }
   }
 
@@ -78,46 +92,79 @@ export function createConnector(config: PostgresConfig, options: DatabaseOptions
     throw failure;
   }
 
+  /** The first host that will do; undefined when there are only others. @throws the last host's error, untranslated */
+  async function connectToOneOf(wanted: Role, signal: AbortSignal): Promise<Connected | undefined> {
+    let failure: unknown;
+    for (const endpoint of hosts.next()) {
+      try {
+        const connected = await connectTo(endpoint, signal);
+        hosts.answered(endpoint);
+        if (wanted === "any" || (await roleOf(connected.session)) === wanted) return connected;
+        await connected.session[Symbol.asyncDispose]();
+      } catch (thrown) {
+        if (signal.aborted) throw signal.reason;
+        hosts.failed(endpoint);
+        if (sqlstateOf(failure) !== "57P03") failure = thrown;
+        // As libpq has it: a wrong password is not tried on every host.
+        if (sqlstateOf(thrown)?.startsWith("28")) break;
+      }
+    }
+    if (failure !== undefined) throw failure;
+    return undefined;
+  }
+
   /** @throws CodedError `connection_failed`, `authentication_failed`, `database_not_found`, `tls_failed` and the like */
   return async function connect(signal: AbortSignal): Promise<Connected> {
-    let failure: unknown;
-    for (const wanted of config.target === "prefer-standby" ? (["standby", "any"] as const) : [config.target]) {
-      for (const endpoint of config.endpoints) {
+    const patience = AbortSignal.timeout(timeoutMs);
+    for (;;) {
+      let failure: unknown = noSuchServer(config.target);
+      for (const wanted of rolesOf(config.target)) {
         try {
-          const connected = await connectTo(endpoint, signal);
-          if (wanted === "any" || (await isWanted(connected.session, wanted))) return connected;
-          await connected.session[Symbol.asyncDispose]();
-          failure ??= noSuchServer(wanted);
+          const connected = await connectToOneOf(wanted, signal);
+          if (connected !== undefined) return connected;
         } catch (thrown) {
           if (signal.aborted) throw signal.reason;
           failure = thrown;
         }
       }
+      // 57P03: it is starting up, or recovering; it will be there shortly.
+      if (sqlstateOf(failure) !== "57P03" || patience.aborted) throw toConnectError(failure, config);
+      await sleep(200, undefined, { signal });
     }
-    throw toConnectError(failure, config);
   };
 }
 
-function nextProfile(profile: Profile, sqlstate: string | undefined): Profile | undefined {
+type Role = "any" | "primary" | "standby";
+
+/** Which servers are looked for, in this order. Our own sessions are read-only, so a server's role is all that counts. */
+const rolesOf = (target: TargetSession): readonly Role[] => {
+  if (target === "any") return ["any"];
+  if (target === "prefer-standby") return ["standby", "any"];
+  return target === "read-only" || target === "standby" ? ["standby"] : ["primary"];
+};
+
+async function roleOf(session: Session): Promise<Role> {
+  const [row] = await session.rows("SELECT pg_catalog.pg_is_in_recovery()");
+  return row?.[0] === "t" ? "standby" : "primary";
+}
+
+/** What comes with the start-up message. Behind a pooler that would be refused, or meant for somebody else's session. */
+function toStartUp({ isShared, isWatched }: Profile): Readonly<Record<string, string>> {
+  if (isShared) return {};
+  return isWatched ? { ...sessionDefaults, ...watched } : sessionDefaults;
+}
+
+function nextProfile({ isShared, isWatched }: Profile, sqlstate: string | undefined): Profile | undefined {
+  if (isShared) return undefined;
   // 42704 unknown setting (before 14), 22023 not supported on the server's platform.
-  if (profile === "full" && (sqlstate === "42704" || sqlstate === "22023")) return "unwatched";
+  if (isWatched && (sqlstate === "42704" || sqlstate === "22023")) return { isShared: false, isWatched: false };
   // 08P01 "unsupported startup parameter" is how PgBouncer answers.
-  if (profile !== "pooled" && sqlstate === "08P01") return "pooled";
-  return undefined;
+  return sqlstate === "08P01" ? { isShared: true, isWatched } : undefined;
 }
 
 /** After a refusal by pg_hba.conf (28000) or a failed handshake the other way may be the allowed one. */
 function isWorthAnotherProtection(thrown: unknown): boolean {
   return sqlstateOf(thrown) === "28000" || (thrown instanceof CodedError && thrown.code.startsWith("tls_"));
-}
-
-async function isWanted(
-  session: Session,
-  wanted: "read-write" | "read-only" | "primary" | "standby" | "prefer-standby",
-) {
-  const [row] = await session.rows("SELECT pg_catalog.pg_is_in_recovery()");
-  const isStandby = row?.[0] === "t";
-  return wanted === "read-only" || wanted === "standby" || wanted === "prefer-standby" ? isStandby : !isStandby;
 }
 
 function connectTimeout(timeoutMs: number): CodedError {
@@ -133,3 +180,5 @@ function noSuchServer(wanted: string): CodedError {
     retryable: true,
   });
 }
+
+const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error("failed"));

@@ -28,8 +28,8 @@ export async function openCursor(source: Source, statement: Statement, options: 
   try {
     connected.session.limit(options.maxWireBytes);
     const begun = begin(connected, options, { isSnapshot: true, idleMs });
-    if (connected.profile === "pooled") await begun;
-    const { done, cancelled } = supervise(connected.session, source.tls, options, async ({ session }) => {
+    if (connected.profile.isShared) await begun;
+    const { done, cancelled } = supervise(connected, source.tls, options, async ({ session }) => {
       const declared = session.send({ sql: `${declarePrefix}${approved.sql}`, params: statement.params });
       const described = session.send({ sql: "FETCH FORWARD 0 FROM c", onFields });
       await Promise.all([declared, described]);
@@ -57,7 +57,7 @@ function createCursor(source: Source, connected: Connected, fields: readonly Fie
     const rows: (readonly Cell[])[] = [];
     session.limit(options.maxWireBytes);
     const onRow = (row: TextRow) => void rows.push(toCells(row, readers));
-    const { done, cancelled } = supervise(session, source.tls, { ...options, signal }, () =>
+    const { done, cancelled } = supervise(connected, source.tls, { ...options, signal }, () =>
       session.send({ sql: `FETCH FORWARD ${count} FROM c`, onRow }),
     );
     inFlight = Promise.allSettled([done, cancelled]);

@@ -19,6 +19,7 @@ const variables: Readonly<Record<string, string>> = {
   PGCONNECT_TIMEOUT: "connect_timeout",
   PGAPPNAME: "application_name",
   PGTARGETSESSIONATTRS: "target_session_attrs",
+  PGLOADBALANCEHOSTS: "load_balance_hosts",
 };
 
 /** The options the environment sets, without the password. */

@@ -7,6 +7,7 @@ import { CodedError } from "@database-interface/mcp-core/host";
 import type { SourceConfig } from "@database-interface/mcp-core/sql";
 import { type MissingName, StatementError } from "@database-interface/mcp-core/sql";
 import type { HidingStatement } from "./hidden-statement.js";
+import { poolerError } from "./pooler-errors.js";
 import { nameAt } from "./scan.js";
 import { connectionLost } from "./session.js";
 
@@ -37,6 +38,8 @@ export function sqlstateOf(thrown: unknown): string | undefined {
 export function toConnectError(thrown: unknown, { label }: SourceConfig): CodedError {
   const isBroken = thrown instanceof CodedError && thrown.code === "connection_lost";
   if (thrown instanceof CodedError && !isBroken) return thrown;
+  const fromPooler = poolerError(thrown);
+  if (fromPooler !== undefined) return fromPooler;
   const error = toServerError(thrown);
   if (error === undefined) {
     return new CodedError("connection_failed", `The connection to ${label} broke while it was made.`, {
@@ -70,6 +73,8 @@ const connectTexts: Readonly<Record<string, readonly [string, string, string]>> 
 /** An error of a statement. A {@link CodedError} passes as it is, and so does what neither server nor driver raised. */
 export function toStatementError(thrown: unknown, sent: SentStatement): Error {
   if (thrown instanceof CodedError) return thrown;
+  const fromPooler = poolerError(thrown);
+  if (fromPooler !== undefined) return fromPooler;
   const error = toServerError(thrown);
   if (error === undefined) return thrown instanceof Error && !("code" in thrown) ? thrown : connectionLost();
   const sentAt = toOffset(error.position, sent);
@@ -78,7 +83,7 @@ export function toStatementError(thrown: unknown, sent: SentStatement): Error {
   const refusal = sent.hiding?.refusalOf(missing, position === undefined ? undefined : position + 1);
   if (refusal !== undefined) return refusal;
   const [code, hint] = classify(error);
-  if (code === "connection_lost") return connectionLost({ code: error.sqlstate, message: "" });
+  if (code === "connection_lost") return connectionLost({ code: error.sqlstate });
   return new StatementError(code, toMessage(code, error), {
     hint,
     retryable: retryable.has(error.sqlstate) || error.sqlstate.startsWith("53"),
@@ -181,12 +186,15 @@ function missingName({ sqlstate, routine }: ServerError, sql: string, position: 
   return kind === "column" ? { kind, name } : { kind, name, schema: own.at(-2) };
 }
 
+/** A server's or a pooler's: only an error message of the protocol has a severity. */
+const isServers = (thrown: object): boolean => "severity" in thrown || "severity_local" in thrown;
+
 function toServerError(thrown: unknown): ServerError | undefined {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown) || !("message" in thrown)) return undefined;
   const { code, message } = thrown;
   const sqlstate = String(code);
   // The driver's own errors have longer codes, such as CONNECTION_CLOSED; Node's begin with E.
-  if (!/^[0-9A-Z]{5}$/.test(sqlstate) || thrown instanceof CodedError || !("severity" in thrown)) return undefined;
+  if (!/^[0-9A-Z]{5}$/.test(sqlstate) || thrown instanceof CodedError || !isServers(thrown)) return undefined;
   return {
     sqlstate,
     message: String(message),

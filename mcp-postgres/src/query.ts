@@ -1,7 +1,8 @@
 /** Our own questions to the catalogue: constant texts in one read-only transaction, all sent at once. */
 import type { CallOptions } from "@database-interface/mcp-core/sql";
+import type { Connected } from "./connect.js";
 import { toStatementError } from "./errors.js";
-import type { Session, TextRow } from "./session.js";
+import type { TextRow } from "./session.js";
 import type { Source } from "./source.js";
 import { inTransaction } from "./transaction.js";
 
@@ -19,18 +20,23 @@ export async function ask(
   source: Source,
   questions: readonly Question[],
   { signal }: CallOptions,
-  look?: (session: Session) => void,
+  look?: (connected: Connected) => void,
 ): Promise<readonly (readonly TextRow[])[]> {
   const answers: TextRow[][] = questions.map(() => []);
   try {
-    await inTransaction(source.pool, source.tls, { signal, timeoutMs, maxWireBytes }, async ({ session }) => {
-      look?.(session);
-      await Promise.all(
-        questions.map((question, index) =>
-          session.send({ params: [], ...question, onRow: (row) => void answers[index]?.push(row) }),
-        ),
-      );
-    });
+    await inTransaction(
+      source.pool,
+      source.tls,
+      { signal, timeoutMs, maxWireBytes },
+      async ({ session, connected }) => {
+        look?.(connected);
+        await Promise.all(
+          questions.map((question, index) =>
+            session.send({ params: [], ...question, onRow: (row) => void answers[index]?.push(row) }),
+          ),
+        );
+      },
+    );
   } catch (thrown) {
     throw toStatementError(thrown, { sql: "", offset: 0 });
   }

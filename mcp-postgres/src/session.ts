@@ -9,6 +9,7 @@ import { CodedError } from "@database-interface/mcp-core/host";
 import postgres from "postgres";
 import type { Endpoint, PostgresConfig } from "./config.js";
 import { toParameterText, Wrapped } from "./parameters.js";
+import { toPoolerError } from "./pooler-errors.js";
 import { openSocket, type Protection } from "./socket.js";
 import { type BackendKey, type FatalError, type Field, watchWire } from "./wire.js";
 
@@ -28,7 +29,18 @@ export interface Query {
   readonly onCount?: ((count: number) => void) | undefined;
 }
 
+/** What the server session that answered first says of itself. */
+export interface Greeting {
+  /** The process that answers; behind a pooler not the one the cancel key names. */
+  readonly processId: number;
+  /** It starts transactions read-only by itself. */
+  readonly isReadOnly: boolean;
+  /** Such as 150004. */
+  readonly version: number;
+}
+
 export interface Session extends AsyncDisposable {
+  readonly greeting: Greeting;
   readonly endpoint: Endpoint;
   readonly protection: Protection;
   readonly tls: string | false;
@@ -74,13 +86,19 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   socket.on("error", () => {});
   socket.once("close", () => {
     isOpen = false;
-    for (const reject of pending) reject(reason ?? connectionLost());
+    const why = reason ?? (wire.fatal?.isPoolers === true ? toPoolerError(wire.fatal) : connectionLost());
+    for (const reject of pending) reject(why);
     pending.clear();
     for (const listener of closeListeners) listener();
   });
   const sql = createDriver(options, socket);
 
+  let greeting: Greeting = { processId: 0, isReadOnly: false, version: 0 };
+
   const session: Session = {
+    get greeting() {
+      return greeting;
+    },
     endpoint,
     protection,
     tls: socket instanceof TLSSocket ? (socket.getProtocol() ?? "TLS") : false,
@@ -147,8 +165,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const stop = () => session.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
   signal.addEventListener("abort", stop, { once: true });
   try {
-    // The driver starts up with its first query; this one has nothing else to do.
-    await session.send({ sql: "SELECT 1", simple: true });
+    // The driver starts up with its first query.
+    const onRow = (row: TextRow) => {
+      greeting = toGreeting(row);
+    };
+    await session.send({ sql: greetingSql, simple: true, onRow });
     return session;
   } catch (thrown) {
     session.destroy(thrown instanceof Error ? thrown : new Error("connect"));
@@ -159,13 +180,22 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 }
 
 /** The error of a call whose connection went away under it. */
-export function connectionLost(fatal?: FatalError): CodedError {
+export function connectionLost(fatal?: Pick<FatalError, "code">): CodedError {
   return new CodedError("connection_lost", "The connection to the database was lost during the call.", {
     hint: "Nothing was changed; call again and a new connection is made.",
     retryable: true,
     sqlstate: fatal?.code,
   });
 }
+
+const greetingSql = `SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_read_only'),
+  pg_catalog.current_setting('server_version_num')`;
+
+const toGreeting = ([processId, isReadOnly, version]: TextRow): Greeting => ({
+  processId: Number(processId),
+  isReadOnly: isReadOnly === "on",
+  version: Number(version),
+});
 
 type Driver = ReturnType<typeof postgres>;
 

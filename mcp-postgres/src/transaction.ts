@@ -6,8 +6,9 @@ import { CodedError } from "@database-interface/mcp-core/host";
 import type { CallOptions } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import type { TlsConfig } from "./config.js";
-import { type Connected, sessionDefaults } from "./connect.js";
+import { type Connected, sessionDefaults, watched } from "./connect.js";
 import type { Pool } from "./pool.js";
+import { normalise, temporaryLast } from "./pooler.js";
 import type { Session } from "./session.js";
 
 /** Limits of one call. */
@@ -28,6 +29,7 @@ export interface TransactionStyle {
 
 /** Lets the work say that it has seen enough, so that what is left of it is stopped. */
 export interface Work {
+  readonly connected: Connected;
   readonly session: Session;
   stop(): void;
   readonly isStopped: boolean;
@@ -55,14 +57,14 @@ export async function inTransaction(
   session.limit(limits.maxWireBytes);
   const begun = begin(connected, limits);
   // A pooler may give each message to another server session, where no default of ours holds: wait for BEGIN there.
-  if (connected.profile === "pooled") {
+  if (connected.profile.isShared) {
     await begun.catch((thrown: unknown) => {
       session.destroy(toError(thrown));
       pool.release(connected, Promise.reject(toError(thrown)));
       throw thrown;
     });
   }
-  const supervised = supervise(session, tls, limits, work);
+  const supervised = supervise(connected, tls, limits, work);
   const cleaned = clean(connected, supervised.cancelled);
   const settled = Promise.all([begun, cleaned]);
   pool.release(connected, settled);
@@ -93,15 +95,17 @@ export function begin(
   style: TransactionStyle = {},
 ): Promise<void> {
   const settings: Record<string, string> = {
-    ...(profile === "pooled" ? sessionDefaults : {}),
+    ...(profile.isShared ? sessionDefaults : {}),
+    ...(profile.isShared && profile.isWatched ? watched : {}),
     statement_timeout: String(timeoutMs),
     ...(style.idleMs === undefined ? {} : { idle_in_transaction_session_timeout: String(style.idleMs) }),
   };
   const isolation = style.isSnapshot === true ? "REPEATABLE READ" : "READ COMMITTED";
   const local = Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
   const access = style.isWriting === true ? "READ WRITE" : "READ ONLY";
-  const sql = [`BEGIN ISOLATION LEVEL ${isolation} ${access}`, ...local, "SELECT 1"].join("; ");
-  const sent = session.send({ sql, simple: true });
+  const opening = `BEGIN ISOLATION LEVEL ${isolation} ${access}`;
+  const parts = profile.isShared ? [opening, ...normalise, ...local, temporaryLast] : [opening, ...local, "SELECT 1"];
+  const sent = session.send({ sql: parts.join("; "), simple: true });
   // Listened to by whoever awaits the call; a rejection before that must not count as unhandled.
   sent.catch(() => {});
   return sent;
@@ -110,7 +114,7 @@ export function begin(
 /** Ends the transaction and everything a call may leave on the session. Sent at once, behind the statement. */
 export async function clean({ session, profile }: Connected, cancelled: Promise<void>): Promise<void> {
   const ended = session.send({ sql: "ROLLBACK", simple: true });
-  const reset = profile === "pooled" ? undefined : session.send({ sql: "DISCARD ALL", simple: true });
+  const reset = profile.isShared ? undefined : session.send({ sql: "DISCARD ALL", simple: true });
   // A cancel still on its way must not meet the next call.
   const [, , late] = await Promise.allSettled([ended, reset, cancelled]);
   await Promise.all([ended, reset]);
@@ -119,11 +123,12 @@ export async function clean({ session, profile }: Connected, cancelled: Promise<
 
 /** Runs the work and watches over it: signal, time, and its own wish to stop. */
 export function supervise(
-  session: Session,
+  connected: Connected,
   tls: TlsConfig,
   { signal, timeoutMs }: CallLimits,
   run: (work: Work) => Promise<void>,
 ): { readonly done: Promise<void>; readonly cancelled: Promise<void> } {
+  const { session } = connected;
   let isDone = false;
   let isStopped = false;
   let why: CodedError | undefined;
@@ -145,6 +150,7 @@ export function supervise(
     cancel();
   };
   const work: Work = {
+    connected,
     session,
     stop() {
       isStopped = true;

@@ -16,7 +16,7 @@ export interface UrlParts {
 /** Options that are understood, by libpq's names; `pgbouncer` is Prisma's. */
 const known: ReadonlySet<string> = new Set([
   ..."user password dbname host hostaddr port passfile sslmode sslrootcert sslcert sslkey sslnegotiation".split(" "),
-  ..."connect_timeout application_name target_session_attrs pgbouncer".split(" "),
+  ..."connect_timeout application_name target_session_attrs load_balance_hosts pooler pgbouncer".split(" "),
 ]);
 
 /** Options that are common elsewhere and what to do instead. */
@@ -32,6 +32,8 @@ const remedies: Readonly<Record<string, string>> = {
   channel_binding: "Channel binding is not supported: remove the option and use sslmode=verify-full.",
   gssencmode: "GSSAPI encryption is not supported: remove the option.",
   replication: "Replication connections are not for queries: remove the option.",
+  prepared_statements: "Statements are never kept prepared: remove the option.",
+  statement_cache_size: "Statements are never kept prepared: remove the option.",
   service: "Service files are not read: name host, port, user and database here.",
 };
 

@@ -25,6 +25,8 @@ export interface BackendKey {
 export interface FatalError {
   readonly code: string;
   readonly message: string;
+  /** A pooler's words, not the server's. */
+  readonly isPoolers: boolean;
 }
 
 export interface WireWatch {
@@ -140,8 +142,9 @@ function parseFatal(body: Buffer): FatalError | undefined {
       .split("\0")
       .map((part) => [part[0], part.slice(1)]),
   );
-  // `V` is the severity in English whatever lc_messages says.
-  const severity = parts.get("V");
+  // `V` is the severity in English whatever lc_messages says; poolers send the older `S` only.
+  const isPoolers = !parts.has("V");
+  const severity = parts.get("V") ?? parts.get("S");
   if (severity !== "FATAL" && severity !== "PANIC") return undefined;
-  return { code: parts.get("C") ?? "", message: parts.get("M") ?? "" };
+  return { code: parts.get("C") ?? "", message: parts.get("M") ?? "", isPoolers };
 }

@@ -176,7 +176,7 @@ async function inWriteTransaction(
   const connected = await acquire(pool, limits.signal);
   const { session } = connected;
   session.limit(limits.maxWireBytes);
-  const supervised = supervise(session, tls, limits, async () => {
+  const supervised = supervise(connected, tls, limits, async () => {
     await begin(connected, limits, { isWriting: true });
     await run(session);
   });

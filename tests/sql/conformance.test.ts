@@ -2,8 +2,8 @@
 import { type ConformanceTarget, databaseConformance } from "@database-interface/mcp-core/testing";
 import { afterAll, describe, test } from "vitest";
 import { mysqlKind } from "../../mcp-mysql/src/kind.js";
-import { postgresKind } from "../../mcp-postgres/src/kind.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { postgresTarget } from "./postgres-target.js";
 
 const opened: TestDatabase[] = [];
 
@@ -15,47 +15,6 @@ async function keep(database: Promise<TestDatabase>): Promise<TestDatabase> {
 afterAll(async () => {
   await Promise.all(opened.map((database) => database[Symbol.asyncDispose]()));
 });
-
-async function postgresTarget() {
-  const database = await keep(createPostgresDatabase());
-  const own = `datname = '${database.name}' AND pid <> pg_backend_pid() AND application_name <> 'postgres.js'`;
-  const target: ConformanceTarget<ReturnType<typeof postgresKind.parseSource>> = {
-    kind: postgresKind,
-    url: database.url,
-    unreachableUrl: "postgres://nobody@127.0.0.1:1/nothing",
-    schema: "public",
-    run: database.run,
-    parameter: (index) => `$${index}`,
-    async running(marker) {
-      const sql = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%${marker}%'`;
-      return Number((await database.run(sql))[0]?.n);
-    },
-    async disconnectAll() {
-      await database.run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${own}`);
-    },
-    values: [
-      { form: "integer", expression: "9223372036854775807::bigint", cell: "9223372036854775807" },
-      { form: "decimal", expression: "1.50::numeric(10,2)", cell: "1.50" },
-      { form: "float", expression: "'NaN'::float8", cell: "NaN" },
-      { form: "float", expression: "0.1::float8", cell: "0.1" },
-      { form: "boolean", expression: "true", cell: "true" },
-      { form: "json", expression: `'{"a": [1, 2.50]}'::json`, cell: '{"a": [1, 2.50]}' },
-      { form: "bytes", expression: "'\\x00ff'::bytea", cell: new Uint8Array([0, 255]) },
-      { form: "text", expression: "timestamp '2024-02-29 12:34:56.789'", cell: "2024-02-29 12:34:56.789" },
-      { form: "text", expression: "date '0044-03-15 BC'", cell: "0044-03-15 BC" },
-    ],
-    writes: [
-      "WITH gone AS (DELETE FROM conformance_children RETURNING *) SELECT * FROM gone",
-      "SELECT * INTO conformance_new FROM conformance_rows",
-      "SELECT lo_create(0)",
-      "COPY conformance_rows TO PROGRAM 'cat'",
-      "VACUUM conformance_rows",
-      "GRANT SELECT ON conformance_rows TO PUBLIC",
-      "COMMENT ON TABLE conformance_rows IS 'changed'",
-    ],
-  };
-  return target;
-}
 
 async function mysqlTarget() {
   const database = await keep(createMysqlDatabase());
@@ -97,7 +56,8 @@ async function mysqlTarget() {
 }
 
 describe("mcp-postgres", () => {
-  for (const { name, run } of databaseConformance(postgresTarget)) test(name, run, 90_000);
+  for (const { name, run } of databaseConformance(async () => postgresTarget(await keep(createPostgresDatabase()))))
+    test(name, run, 90_000);
 });
 
 describe("mcp-mysql", () => {

@@ -60,6 +60,10 @@ export const sqlErrors = Object.freeze({
     "Narrow it; explain shows what is slow.",
     "sometimes",
   ),
+  pooler_unsupported: entry(
+    "The pooler in between allows no transactions.",
+    "Give it pool_mode transaction or session, or connect to the server itself.",
+  ),
   busy: entry("No connection of the pool became free in time.", "Try again in a moment.", true),
 
   audit_unavailable: entry(

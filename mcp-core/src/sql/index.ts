@@ -42,6 +42,7 @@ export type {
 } from "./database.js";
 export { type ErrorEntry, type SqlErrorCode, sqlErrors } from "./error-catalogue.js";
 export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";
+export { createHostOrder, type HostOrder } from "./host-order.js";
 export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
 export { databaseSettings } from "./settings.js";
