@@ -11,16 +11,18 @@ import {
   hostConfig,
   type Log,
   nearestNames,
+  openAccess,
   readConfigFile,
   runCommand as runHostCommand,
   serve,
   toErrorReport,
   toHttpOptions,
+  tokenCommand,
+  watchForChanges,
   withTimeout,
 } from "@database-interface/mcp-core/host";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
-import { watchConfig } from "./config-watch.js";
 import { type Gateway, openGateway } from "./gateway.js";
 import { type Fields, isFields } from "./message.js";
 import { describeChange, openPins, pinFolder } from "./pins.js";
@@ -133,7 +135,7 @@ export const gatewayCommand = defineCommand({
   settings: gatewaySettings,
   configFile: "config",
   settingsInFile,
-  commands: [checkCommand, statusCommand, approveCommand],
+  commands: [checkCommand, statusCommand, approveCommand, tokenCommand({ name: "mcp-gateway", version })],
   examples: [
     ["mcp-gateway --config gateway.json", "serves /mcp, /sse, /healthz, /readyz, /metrics and /v1/servers"],
     ["mcp-gateway --config gateway.json --stdio", "the same over stdio, for hosts that only start processes"],
@@ -171,14 +173,15 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     discoveryMs: values.discoveryTimeout,
     serverLogLevel: values.logLevel === "info" ? "warn" : values.logLevel,
   });
+  using access = await openAccess(values, { environment: io.environment, log });
   await using served = await serve({
     name: "mcp-gateway",
     version,
     factory: gateway.factory,
     transport: values.stdio === true ? "stdio" : "http",
-    http: toHttpOptions(values),
+    http: toHttpOptions(values, access),
     ready: gateway.ready,
-    routes: gateway.routes,
+    routes: [...access.routes, ...gateway.routes],
     onListen: gateway.onListen,
     onPlainCall: gateway.onPlainCall,
     log,
@@ -214,7 +217,7 @@ function reloadOnChange(
       log.error("config_not_reloaded", { code, message, hint });
     }
   };
-  return watchConfig(
+  return watchForChanges(
     file.path,
     () => {
       reading = reading.then(reload);

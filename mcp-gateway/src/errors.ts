@@ -23,6 +23,12 @@ export function notFound(what: string, given: string, known: Iterable<string>): 
   });
 }
 
+/** A tool that does more than read, called by someone who may only read. */
+export const roleRequired = (tool: string): CodedError =>
+  new CodedError("role_required", `The tool ${tool} may change something, which needs the role write.`, {
+    hint: "Nothing was run. The operator gives roles, with the token.",
+  });
+
 /** A third-party tool whose descriptor is no longer the one that was approved. */
 export const toolChanged = (tool: string, server: string): CodedError =>
   new CodedError("tool_changed", `The tool ${tool} has changed since it was approved and is blocked.`, {

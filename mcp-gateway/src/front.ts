@@ -13,11 +13,12 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { type ClientRequest, type Front, ofPlainCall, toClientRequest } from "./client-request.js";
-import { notFound, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
+import { notFound, roleRequired, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
 import type { FrontOptions } from "./front-options.js";
 import { list, listResources } from "./lists.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
+import { readsOnly } from "./naming.js";
 import { relay } from "./relay.js";
 import { argumentsOf } from "./routing.js";
 import { metaKeys } from "./upstream.js";
@@ -174,15 +175,9 @@ async function callTool(params: Fields, request: ClientRequest, options: FrontOp
   }
   if (!options.names().tools.has(name)) await options.whenListed(request.signal);
   const route = options.router.tool(options.names(), name, argumentsOf(params));
-  const { annotations } = route.entry;
-  return send(
-    route.member,
-    "tools/call",
-    { ...params, name: route.name },
-    request,
-    options,
-    isFields(annotations) && annotations.readOnlyHint === true,
-  );
+  const isReading = readsOnly(route.entry);
+  if (!isReading && !request.principal.roles.has("write")) throw roleRequired(name);
+  return send(route.member, "tools/call", { ...params, name: route.name }, request, options, isReading);
 }
 
 async function getPrompt(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {

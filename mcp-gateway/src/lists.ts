@@ -9,19 +9,24 @@ import type { ClientRequest } from "./client-request.js";
 import type { FrontOptions } from "./front-options.js";
 import type { Member } from "./member.js";
 import type { Fields } from "./message.js";
+import { readsOnly } from "./naming.js";
 
 /** Tools, prompts or templates. */
 export async function list(
   method: string,
   params: Fields,
-  { signal }: ClientRequest,
+  { signal, principal }: ClientRequest,
   options: FrontOptions,
 ): Promise<Fields> {
   assertFirstPage(params);
   await waitForLists(signal, options);
   const names = options.names();
   const _meta = { [serversKey]: listStates(options.members) };
-  if (method === "tools/list") return { tools: names.listedTools, _meta };
+  if (method === "tools/list") {
+    // what may not be called is not shown
+    const tools = principal.roles.has("write") ? names.listedTools : names.listedTools.filter(readsOnly);
+    return { tools, _meta };
+  }
   return method === "prompts/list"
     ? { prompts: names.listedPrompts, _meta }
     : { resourceTemplates: names.listedTemplates, _meta };

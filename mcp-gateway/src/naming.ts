@@ -22,6 +22,10 @@ export type Owner =
   /** One of the servers of ours that have it, chosen by the `source` of the call. */
   | { readonly kind: "databases"; readonly servers: readonly string[]; readonly name: string; readonly entry: Fields };
 
+/** Whether a tool says of itself that it only reads. */
+export const readsOnly = ({ annotations }: Fields): boolean =>
+  isFields(annotations) && annotations.readOnlyHint === true;
+
 /** The names of one moment. */
 export interface Names {
   readonly tools: ReadonlyMap<string, Owner>;

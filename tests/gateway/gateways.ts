@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import type { HttpOptions } from "../../mcp-core/src/host/http-options.js";
 import { createLog } from "../../mcp-core/src/host/log.js";
 import { createGateway, type GatewayOptions, type ServableGateway } from "../../mcp-gateway/src/index.js";
 
@@ -41,6 +42,7 @@ export interface TestGateway extends AsyncDisposable {
 export async function startGateway(
   config: (journal: string) => unknown,
   options: Partial<GatewayOptions> = {},
+  http: Partial<HttpOptions> = {},
 ): Promise<TestGateway> {
   const folder = await temporaryFolder();
   const journalPath = join(folder.path, "journal");
@@ -56,7 +58,7 @@ export async function startGateway(
     log: createLog({ name: "mcp-gateway", level: "debug", stream }),
     ...options,
   });
-  const served = await gateway.serve({ transport: "http" });
+  const served = await gateway.serve({ transport: "http", ...http });
   return {
     gateway,
     url: served.url ?? "",

@@ -2,18 +2,20 @@
  * Who may come in, and who they are: the Host and Origin checks that stop a web page from reaching a local server (DNS
  * rebinding), and the bearer token, which stands for a principal. It knows no route; it is asked before each.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
+import { type Admission, type Authenticator, oneToken } from "./access/authenticator.js";
 import { CodedError } from "./errors.js";
-import { anonymousPrincipal, localPrincipal, type Principal, tokenPrincipal } from "./principal.js";
+import { anonymousPrincipal, localPrincipal } from "./principal.js";
 import { problem } from "./problem.js";
 
 /** What the door is made from. */
 export interface DoorOptions {
   /** The address that is listened on. */
   readonly host: string;
-  /** Required off loopback; enforced on every route that is not public. */
+  /** Off loopback this or an authenticator is required; enforced on every route that is not public. */
   readonly token?: string | undefined;
+  /** Other ways to prove who one is, asked in this order after the token. */
+  readonly authenticators?: readonly Authenticator[] | undefined;
   /** Host names (without port) accepted besides the default; `*` accepts all. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Origins (`https://app.example.com`) or their host names accepted besides the default; `*` accepts all. */
@@ -23,7 +25,7 @@ export interface DoorOptions {
 /** Checks requests. */
 export interface Door {
   /** Who asks, or the refusal. Whoever asks for what is `public` needs no token and is nobody. */
-  admit(request: DoorRequest, access: "public" | "principal"): Promise<Principal | Response>;
+  admit(request: DoorRequest, access: "public" | "principal"): Promise<Admission | Response>;
   /** Headers that let an accepted origin's page read the answer. */
   corsHeaders(origin: string | undefined): Record<string, string>;
 }
@@ -62,9 +64,10 @@ export function createDoor(options: DoorOptions): Door {
       hint: "Set MCP_TOKEN to a long random text, or unset it.",
     });
   }
-  if (!local && !options.token) {
+  const authenticators = [...(options.token ? [oneToken(options.token)] : []), ...(options.authenticators ?? [])];
+  if (!local && authenticators.length === 0) {
     throw new CodedError("config_invalid", `Listening on ${options.host} needs a token: others can reach it.`, {
-      hint: "Set MCP_TOKEN (or MCP_TOKEN_FILE) to a long random text, or listen on 127.0.0.1.",
+      hint: "Set MCP_TOKEN (or MCP_TOKEN_FILE) to a long random text, name a --tokens-file, or listen on 127.0.0.1.",
     });
   }
   if (!local && options.token !== undefined && options.token.length < minTokenLength) {
@@ -85,8 +88,6 @@ export function createDoor(options: DoorOptions): Door {
   const origins = new Set(
     [...(local ? loopbackNames : []), ...(options.allowedOrigins ?? [])].map((one) => one.toLowerCase()),
   );
-  const digest = options.token === undefined ? undefined : sha256(options.token);
-
   const acceptsHost = (header: string | undefined): boolean => {
     const name = toHostname(header);
     if (name === undefined) return false;
@@ -110,10 +111,19 @@ export function createDoor(options: DoorOptions): Door {
       if (origin !== undefined && !acceptsOrigin(origin, host)) {
         return problem(403, "forbidden_host", "This Origin is not allowed. Add it with --allowed-origins.");
       }
-      if (access === "public") return anonymousPrincipal;
-      if (digest === undefined) return localPrincipal;
-      if (hasToken(authorization, digest)) return tokenPrincipal;
-      return problem(401, "unauthorized", "A bearer token is required.", { "www-authenticate": "Bearer" });
+      if (access === "public") return { principal: anonymousPrincipal };
+      if (authenticators.length === 0) return { principal: localPrincipal };
+      const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? "") ?? [];
+      try {
+        for (const authenticator of token === undefined ? [] : authenticators) {
+          const admission = await authenticator.authenticate(token ?? "");
+          if (admission !== undefined) return admission;
+        }
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.code !== "auth_unavailable") throw error;
+        return problem(503, error.code, error.message, { "retry-after": "5" });
+      }
+      return unauthorized(token !== undefined, authenticators);
     },
     corsHeaders(origin) {
       if (origin === undefined) return {};
@@ -126,12 +136,16 @@ export function createDoor(options: DoorOptions): Door {
   };
 }
 
-function hasToken(authorization: string | undefined, digest: Buffer): boolean {
-  const [, given] = /^Bearer +(\S+)$/i.exec(authorization ?? "") ?? [];
-  return timingSafeEqual(sha256(given ?? ""), digest) && given !== undefined;
+/** What to do to come in. @see https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+function unauthorized(hasToken: boolean, authenticators: readonly Authenticator[]): Response {
+  const parts = Object.entries({
+    ...(hasToken ? { error: "invalid_token" } : {}),
+    ...Object.assign({}, ...authenticators.map(({ challenge }) => challenge)),
+  }).map(([name, value]) => `${name}="${value}"`);
+  const detail = hasToken ? "The bearer token is not valid, or not any more." : "A bearer token is required.";
+  const challenge = ["Bearer", parts.join(", ")].filter(Boolean).join(" ");
+  return problem(401, "unauthorized", detail, { "www-authenticate": challenge });
 }
-
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 /** The name of `name`, `name:port`, `[::1]:port` or `::1`, in the URL standard's spelling. */
 function toHostname(host: string | undefined): string | undefined {

@@ -1,4 +1,6 @@
 /** How HTTP is served, apart from what. */
+import type { Authenticator } from "./access/authenticator.js";
+import type { RateLimiter } from "./access/rate-limiter.js";
 
 /** How HTTP is served. */
 export interface HttpOptions {
@@ -8,6 +10,10 @@ export interface HttpOptions {
   readonly port: number;
   /** Bearer token, enforced on every route that is not public when set. */
   readonly token?: string | undefined;
+  /** Other ways to prove who one is, such as a tokens file; their owner closes them. */
+  readonly authenticators?: readonly Authenticator[] | undefined;
+  /** Counts the requests of each principal; default: as many as they like. */
+  readonly rateLimiter?: RateLimiter | undefined;
   /** Names accepted in the Host header besides loopback and `host` itself; `*` for any. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Origins of web pages accepted besides loopback ones; `*` for any. */

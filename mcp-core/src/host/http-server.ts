@@ -5,12 +5,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { RateLimiter } from "./access/rate-limiter.js";
 import type { Door } from "./door.js";
 import { CodedError } from "./errors.js";
 import type { Log } from "./log.js";
 import { readBody, sendEarly, sendJson, sendResponse, toRequest, toSignal, toUrl } from "./node-http.js";
-import type { Caller, Role } from "./principal.js";
-import { methodNotAllowed, notFound, problem, roleRequired } from "./problem.js";
+import type { Caller, Principal, Role } from "./principal.js";
+import { methodNotAllowed, notFound, problem, roleRequired, tooManyRequests } from "./problem.js";
 import { matchPath } from "./route-path.js";
 
 /** What a route's handler knows besides the request. */
@@ -54,6 +55,7 @@ export interface HttpServerOptions {
   readonly routes: readonly (Route | JsonRoute)[];
   readonly log: Log;
   readonly maxBodyBytes: number;
+  readonly rateLimiter?: RateLimiter | undefined;
   /** Milliseconds that requests in progress get when the server closes. */
   readonly drainMs: number;
   /** Called after the drain, to end what streams on, before sockets are closed. */
@@ -180,8 +182,9 @@ async function answer(
   const method = incoming.method ?? "GET";
   const isPreflight = method === "OPTIONS" && origin !== undefined;
   const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
-  const principal = await options.door.admit({ host, origin, authorization }, isPublic ? "public" : "principal");
-  if (principal instanceof Response) return refuse(principal);
+  const admission = await options.door.admit({ host, origin, authorization }, isPublic ? "public" : "principal");
+  if (admission instanceof Response) return refuse(admission);
+  const { principal, ended } = admission;
   for (const [name, value] of Object.entries(options.door.corsHeaders(origin))) outgoing.setHeader(name, value);
   if (isClosing()) return refuse(problem(503, "closing", "The server is stopping.", { connection: "close" }));
   if (url === undefined || atPath.length === 0) return refuse(notFound());
@@ -193,6 +196,8 @@ async function answer(
   if (route === undefined) return refuse(methodNotAllowed(allow));
   const role = route.access ?? "use";
   if (role !== "public" && !principal.roles.has(role)) return refuse(roleRequired(role));
+  const overdrawn = role === "public" ? undefined : await overdraft(options, principal);
+  if (overdrawn !== undefined) return refuse(overdrawn);
   const hasBody = method !== "GET" && method !== "HEAD" && method !== "DELETE";
   if (hasBody && "handleJson" in route && !isJson(incoming.headers["content-type"])) {
     return refuse(problem(415, "unsupported_media_type", "Send application/json."));
@@ -201,6 +206,7 @@ async function answer(
   if (text === undefined) {
     return refuse(problem(413, "body_too_large", `The body has more than ${options.maxBodyBytes} bytes.`));
   }
+  if (ended !== undefined) cutOff(outgoing, ended);
   const signal = toSignal(outgoing);
   const context: RouteContext = { signal, remoteAddress: incoming.socket.remoteAddress ?? "", principal };
   if ("handle" in route) {
@@ -215,6 +221,25 @@ async function answer(
   const request = toRequest(incoming, url, signal);
   exchange.isEndless = route.isEndless?.(request, body.value) ?? false;
   return sendResponse(await route.handleJson(request, body.value, context), outgoing);
+}
+
+/** The refusal of one request too many. */
+async function overdraft({ rateLimiter }: HttpServerOptions, { id }: Principal): Promise<Response | undefined> {
+  try {
+    const seconds = await rateLimiter?.take(id);
+    return seconds === undefined ? undefined : tooManyRequests(seconds);
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    return problem(503, error.code, error.message, { "retry-after": "5" });
+  }
+}
+
+/** Whoever is let in no more gets no more. */
+function cutOff(outgoing: ServerResponse, ended: AbortSignal): void {
+  const cut = (): void => void outgoing.destroy();
+  if (ended.aborted) cut();
+  ended.addEventListener("abort", cut, { once: true });
+  outgoing.once("close", () => ended.removeEventListener("abort", cut));
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {

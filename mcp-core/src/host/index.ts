@@ -1,4 +1,8 @@
 /** The face of the host room: how any MCP server of the suite is configured, started, served and stopped. */
+export type { Admission, Authenticator } from "./access/authenticator.js";
+export { createRateLimiter, type RateLimiter } from "./access/rate-limiter.js";
+export { type Access, accessSettings, openAccess } from "./access/settings.js";
+export { tokenCommand } from "./access/tokens-command.js";
 export type { Notifier } from "./audience.js";
 export { auditCommand } from "./audit/command.js";
 export { type Body as AuditBody, toRecordText } from "./audit/line.js";
@@ -10,6 +14,7 @@ export { type ConfigFile, readConfigFile } from "./config-file.js";
 export { describeSettings, type SettingDescription, settingsJsonSchema } from "./describe-settings.js";
 export { isLoopback } from "./door.js";
 export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "./errors.js";
+export { watchForChanges } from "./file-watch.js";
 export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
 export type { HttpOptions } from "./http-options.js";
 export type { Route, RouteContext } from "./http-server.js";

@@ -50,4 +50,12 @@ export const methodNotAllowed = (allow: string): Response =>
 
 /** `role_required`: whoever asks is known, and lacks the role. */
 export const roleRequired = (role: string): Response =>
-  problem(403, "role_required", `This needs the role ${role}. Ask the operator for a token that has it.`);
+  problem(403, "role_required", `This needs the role ${role}. Ask the operator for a token that has it.`, {
+    "www-authenticate": 'Bearer error="insufficient_scope"',
+  });
+
+/** `rate_limited`, until some seconds later. */
+export const tooManyRequests = (seconds: number): Response =>
+  problem(429, "rate_limited", `That is more requests than you may make. Try again in ${seconds} s.`, {
+    "retry-after": String(seconds),
+  });

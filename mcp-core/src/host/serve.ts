@@ -111,6 +111,7 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
     door,
     log,
     maxBodyBytes: http.maxBodyBytes ?? 4_194_304,
+    rateLimiter: http.rateLimiter,
     drainMs: http.drainMs ?? 5_000,
     async onDrained() {
       await Promise.allSettled([

@@ -1,5 +1,6 @@
 /** What every program that serves MCP can be told about it: where it listens, who may come in, what it logs. */
 import * as v from "valibot";
+import { type Access, accessSettings } from "./access/settings.js";
 import { hostNames } from "./host-config.js";
 import type { HttpOptions } from "./http-options.js";
 import { logLevels } from "./log.js";
@@ -38,6 +39,7 @@ export const servingSettings = ({ port }: { readonly port: number }) => ({
     group: "Serving",
   }),
   token: tokenSetting,
+  ...accessSettings,
   allowedHosts: setting(v.optional(v.array(v.string())), {
     describe: "Host names clients may use besides the address listened on.",
     env: ["MCP_ALLOWED_HOSTS"],
@@ -59,7 +61,10 @@ export const servingSettings = ({ port }: { readonly port: number }) => ({
 });
 
 /** How HTTP is served by these settings. */
-export function toHttpOptions(values: SettingValues<ReturnType<typeof servingSettings>>): HttpOptions {
+export function toHttpOptions(
+  values: SettingValues<ReturnType<typeof servingSettings>>,
+  { authenticators, rateLimiter }: Access,
+): HttpOptions {
   const { host, port, token, allowedHosts, allowedOrigins } = values;
-  return { host, port, token, allowedHosts, allowedOrigins };
+  return { host, port, token, authenticators, rateLimiter, allowedHosts, allowedOrigins };
 }

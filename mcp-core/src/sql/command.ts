@@ -2,6 +2,8 @@
  * The whole command of a database server: settings into open sources, sources into a server, the server onto a
  * transport; everything it opened is closed on the way out. It knows products only by their `DatabaseKind`.
  */
+import { openAccess } from "../host/access/settings.js";
+import { tokenCommand } from "../host/access/tokens-command.js";
 import { auditCommand } from "../host/audit/command.js";
 import { openAudit } from "../host/audit/settings.js";
 import { CodedError } from "../host/errors.js";
@@ -43,7 +45,7 @@ export function databaseCommand<Config extends SourceConfig>(
     positionals: [{ name: "url", describe: `A database, such as ${exampleUrl}.`, multiple: true }],
     settings: databaseSettings,
     configFile: "config",
-    commands: [auditCommand({ name: command, version })],
+    commands: [auditCommand({ name: command, version }), tokenCommand({ name: command, version })],
     examples: [
       [`${command} ${exampleUrl}`, "one source over stdio, named after its database"],
       [`${command} --source sales=… --source hr=…`, "two sources; tools take their name"],
@@ -80,12 +82,14 @@ async function run<Config extends SourceConfig>(
   if (values.check) return await checkSources(sources.list, settings, io);
   await using audit = await openAudit(values, { name: kind.command, version: kind.version, log });
   await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit });
+  using access = await openAccess(values, { environment: io.environment, log });
   await using served = await serve({
     name: kind.command,
     version: kind.version,
     factory: server,
     transport: values.transport,
-    http: toHttpOptions(values),
+    http: toHttpOptions(values, access),
+    routes: access.routes,
     ready: async ({ signal }) => {
       if (audit?.isRequired) await audit.ready();
       await answersAtAll(sources.list, signal);

@@ -36,6 +36,9 @@ export const sqlErrors = Object.freeze({
 
   // the door of the HTTP transport
   unauthorized: entry("The bearer token is missing or wrong.", "Send Authorization: Bearer with the server's token."),
+  role_required: entry("The token does not have the role this needs.", "Ask the operator for one that has."),
+  rate_limited: entry("More requests than a principal may make.", "Wait as long as retry-after says.", true),
+  auth_unavailable: entry("The keys that tokens are checked by cannot be had.", "Try again later.", true),
   forbidden_host: entry("The request's Host or Origin is not allowed.", "Use the address the server announced."),
   not_found: entry("No such page, resource or template.", "List what there is."),
 

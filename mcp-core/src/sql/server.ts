@@ -67,6 +67,7 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   const chosen = chooseTools(allTools, settings.mode, settings.tools);
   const tools = new Map(chosen.map((tool) => [tool.name, tool]));
   const listedTools = { tools: chosen.map((tool, index) => listTool(tool, service, index === 0)) };
+  const reading = { tools: listedTools.tools.filter(({ annotations }) => annotations.readOnlyHint) };
   const resources = createResources(service);
   const prompts = createPrompts(service);
   const instructions = toInstructions(service);
@@ -83,7 +84,9 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
       },
     );
     server.onerror = (error) => log.debug("protocol_error", { error: error.message });
-    server.setRequestHandler("tools/list", () => listedTools);
+    server.setRequestHandler("tools/list", (_, context) =>
+      principalOf(context).roles.has("write") ? listedTools : reading,
+    );
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
@@ -142,6 +145,7 @@ async function callTool(
     });
   try {
     await record?.begin();
+    if (tool.access === "write" && !principalOf(context).roles.has("write")) throw roleRequired();
     const text = await tool.run(given, call);
     await endRecord(record, tool, "ok", { rows: call.progress.rows, bytes: Buffer.byteLength(text) });
     finish("ok");
@@ -222,6 +226,11 @@ function toHuman(connection: string, server: Server, context: ServerContext): Hu
   const isYes = said.kind === "elicit" && said.action === "accept" && said.content?.allow === true;
   return { caller, canAsk, answer: { approval, isYes } };
 }
+
+const roleRequired = (): CodedError =>
+  new CodedError("role_required", "Writing needs the role write, which this caller does not have.", {
+    hint: "Nothing was run. The operator gives roles, with the token.",
+  });
 
 function cancelled(cause: unknown): CodedError {
   return new CodedError("cancelled", "The client cancelled the call; its statement was stopped.", {

@@ -1,16 +1,16 @@
 /**
- * Tells when a config file may have changed: its folder is watched, because editors and Kubernetes replace files instead
+ * Tells when a file may have changed: its folder is watched, because editors and Kubernetes replace files instead
  * of writing them, and SIGHUP asks for it. Several changes at once are one. It reads nothing.
  */
 import { type FSWatcher, unwatchFile, watch, watchFile } from "node:fs";
 import { dirname } from "node:path";
-import type { Log } from "@database-interface/mcp-core/host";
+import type { Log } from "./log.js";
 
 const settleMs = 150;
 const pollMs = 2_000;
 
 /** Calls `onChange` after the file's folder changed or the process got SIGHUP, until disposed. */
-export function watchConfig(path: string, onChange: () => void, { log }: { log: Log }): Disposable {
+export function watchForChanges(path: string, onChange: () => void, { log }: { log: Log }): Disposable {
   let timer: NodeJS.Timeout | undefined;
   let watcher: FSWatcher | undefined;
   const settle = (): void => {
@@ -19,7 +19,7 @@ export function watchConfig(path: string, onChange: () => void, { log }: { log: 
     timer.unref();
   };
   const poll = (error: unknown): void => {
-    log.warn("config_polled", { error, hint: "The folder cannot be watched; the file is looked at every 2 s." });
+    log.warn("file_polled", { error, hint: "The folder cannot be watched; the file is looked at every 2 s." });
     watchFile(path, { interval: pollMs, persistent: false }, settle);
   };
   try {
