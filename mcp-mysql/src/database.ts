@@ -10,12 +10,14 @@ import { createNameCheck } from "./guard-names.js";
 import { createPool } from "./pool.js";
 import { read } from "./read.js";
 import type { Source } from "./source.js";
-import { watchOver } from "./watchdog.js";
+import { createWatchdog, watchOver } from "./watchdog.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
   const { poolSize: size, connectTimeoutMs: waitMs, log, schemas, columnRules = [] } = options;
-  const pool = watchOver(createPool({ size, waitMs, connect: createConnector(config, options), log }));
+  const watchdog = createWatchdog();
+  const connect = watchOver(createConnector(config, options), watchdog);
+  const pool = createPool({ size, waitMs, connect, watch: watchdog.watch, log });
   const source: Source = {
     pool,
     checkNames: createNameCheck(pool, columnRules.length > 0),
@@ -29,6 +31,10 @@ export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Dat
     read: read.bind(undefined, source),
     openCursor: openCursor.bind(undefined, source),
     explain: explain.bind(undefined, source),
-    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await pool[Symbol.asyncDispose]();
+      // What could not be stopped on the way out is killed now.
+      watchdog.close();
+    },
   };
 }

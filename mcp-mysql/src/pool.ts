@@ -13,6 +13,8 @@ export interface PoolOptions {
   /** How long a call waits for a session that others hold, in milliseconds. */
   readonly waitMs: number;
   readonly connect: (signal: AbortSignal) => Promise<Connected>;
+  /** Told of every session that is opened; what it returns is called once nothing of the session is left. */
+  readonly watch?: ((connected: Connected) => () => void) | undefined;
   readonly log: DatabaseLog;
 }
 
@@ -26,7 +28,7 @@ export interface Pool extends AsyncDisposable {
 /** Unused sessions are closed after this long. */
 const idleMs = 300_000;
 
-export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
+export function createPool({ size, waitMs, connect, watch, log }: PoolOptions): Pool {
   /** Every session that exists; true while nobody uses it. */
   const sessions = new Map<Connected, boolean>();
   const queue: ((turn: Connected | undefined) => void)[] = [];
@@ -65,11 +67,13 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
     try {
       const connected = await connect(anySignal([signal, closed.signal]));
       sessions.set(connected, false);
+      const forget = watch?.(connected);
       connected.session.onClose(() => {
         const wasIdle = sessions.get(connected);
         if (wasIdle === true && !closed.signal.aborted) log.debug("connection_closed_idle");
-        if (wasIdle === false) {
-          void killLost(connected);
+        if (wasIdle !== false) forget?.();
+        else {
+          void killLost(connected).finally(() => forget?.());
           // What befell this one may have befallen all: on a dead network an idle session costs its caller a timeout.
           for (const [other, isIdle] of sessions) if (isIdle) drop(other);
         }

@@ -3,7 +3,7 @@
  * sent at once, so that the caller waits for one round trip. Stopped on the server when the signal fires or time is up.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions } from "@database-interface/mcp-core/sql";
+import { type CallOptions, insist } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import { type Connected, limitSettings, ownLimits, type SessionLimits } from "./connect.js";
 import { errnoOf } from "./errors.js";
@@ -113,7 +113,8 @@ export function supervise(
 
   function kill(): void {
     if (isDone || killing !== undefined) return;
-    killing = cancelStatement(connected, () => !isDone);
+    const isRunning = () => !isDone && session.isOpen;
+    killing = insist(() => cancelStatement(connected, isRunning), isRunning);
     cut = setTimeout(() => session.destroy(why ?? new Error("stopped")), graceMs + drainMs);
   }
   function end(error: CodedError): void {

@@ -3,7 +3,7 @@
  * all sent at once, stopped on the server when the signal fires or the time is up, and cleaned up behind the reply.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions } from "@database-interface/mcp-core/sql";
+import { type CallOptions, insist } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import type { TlsConfig } from "./config.js";
 import { type Connected, sessionDefaults, watched } from "./connect.js";
@@ -142,7 +142,8 @@ export function supervise(
 
   const cancel = () => {
     if (isDone || cancelling !== undefined) return;
-    cancelling = cancelStatement(session, tls, () => !isDone);
+    const isRunning = () => !isDone && session.isOpen;
+    cancelling = insist(() => cancelStatement(session, tls, isRunning), isRunning);
     cut = setTimeout(() => session.destroy(why ?? new Error("stopped")), graceMs);
   };
   const abort = () => {

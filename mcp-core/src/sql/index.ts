@@ -43,6 +43,7 @@ export type {
 export { type ErrorEntry, type SqlErrorCode, sqlErrors } from "./error-catalogue.js";
 export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";
 export { createHostOrder, type HostOrder } from "./host-order.js";
+export { insist } from "./insist.js";
 export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
 export { databaseSettings } from "./settings.js";
