@@ -4,6 +4,7 @@
  */
 import type { Catalog, FoundObject, ObjectSearch, ObjectType } from "@database-interface/mcp-core/sql";
 import { describe } from "./describe.js";
+import { createFingerprint } from "./fingerprint.js";
 import { toLiteral } from "./parameters.js";
 import type { Source } from "./source.js";
 import { ask } from "./transaction.js";
@@ -28,6 +29,7 @@ export function createCatalog({ pool }: Source, schemas: readonly string[] | und
       return wanted.flatMap(({ kind }, index) => (answers[index] ?? []).map(toFound(kind))).slice(0, search.limit);
     },
     describe: (table, options) => describe(pool, isVisible, table, options),
+    fingerprint: createFingerprint(pool),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What exists: schemas and a search over names. Flat queries on pg_catalog; only what this user may see. */
 import type { Catalog, FoundObject, ObjectSearch, ObjectType } from "@database-interface/mcp-core/sql";
 import { describe } from "./describe.js";
+import { readFingerprint } from "./fingerprint.js";
 import { arrayText, ask } from "./query.js";
 import type { TextRow } from "./session.js";
 import type { Source } from "./source.js";
@@ -23,6 +24,7 @@ export function createCatalog(source: Source, schemas: readonly string[] | undef
       return found.slice(0, search.limit);
     },
     describe: (table, options) => describe(source, allowed, table, options),
+    fingerprint: (options) => readFingerprint(source, options),
   };
 }
 

@@ -13,6 +13,7 @@ import { type CommandCall, type CommandOptions, type CommandSpec, runCommand } f
 import { serve } from "../host/serve.js";
 import { toHttpOptions } from "../host/serving-settings.js";
 import type { ServerSettings, Source } from "./call.js";
+import { cacheCatalog } from "./catalog-cache.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
 import { createDatabaseServer } from "./server.js";
 import { databaseSettings } from "./settings.js";
@@ -78,7 +79,7 @@ async function run<Config extends SourceConfig>(
     denyColumns: values.denyColumns,
     mask: values.mask,
   });
-  await using sources = openSources(kind, planned, settings, log);
+  await using sources = openSources(kind, planned, values, log);
   if (values.check) return await checkSources(sources.list, settings, io);
   await using audit = await openAudit(values, { name: kind.command, version: kind.version, log });
   await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit });
@@ -118,13 +119,13 @@ function toServerSettings(values: Values): ServerSettings {
 function openSources<Config extends SourceConfig>(
   kind: DatabaseKind<Config>,
   planned: readonly PlannedSource<Config>[],
-  { poolSize }: ServerSettings,
+  { pool: poolSize, catalogTtl: ttlMs }: Values,
   log: Log,
 ): AsyncDisposable & { readonly list: readonly Source[] } {
   const list = planned.map(({ name, config, password, schemas, columnRules }): Source => {
     log.info("source", { source: name, database: config.label });
     const options = { poolSize, connectTimeoutMs, schemas, columnRules, password, log: log.with({ source: name }) };
-    const database = restrictDatabase(kind.open(config, options), { schemas, columnRules });
+    const database = restrictDatabase(cacheCatalog(kind.open(config, options), { ttlMs }), { schemas, columnRules });
     return { name, label: config.label, database };
   });
   return {

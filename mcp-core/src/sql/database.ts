@@ -172,6 +172,11 @@ export interface Catalog {
   search(search: ObjectSearch, options: CallOptions): Promise<readonly FoundObject[]>;
   /** @throws CodedError `table_not_found` */
   describe(table: TableName, options: CallOptions): Promise<TableDescription>;
+  /**
+   * A text that changes whenever somebody has changed what the others answer, estimates and sizes aside; it costs a few
+   * milliseconds. Absent where the database has no such thing.
+   */
+  fingerprint?(options: CallOptions): Promise<string>;
 }
 
 /** A plan: the database's own text and what stands out in it. */

@@ -35,6 +35,7 @@ export const limitRanges = {
   maxBytes: { least: 1_024, most: 8 * 1024 * 1024 },
   timeoutMs: { least: 100, most: 3_600_000 },
   poolSize: { least: 1, most: 100 },
+  catalogTtlMs: { least: 0, most: 86_400_000 },
 } as const;
 
 /** Bytes of SQL at most: what every parser and log in the way still takes easily. */

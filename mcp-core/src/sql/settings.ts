@@ -67,6 +67,13 @@ export const databaseSettings = {
     default: 8,
     group: "Databases",
   }),
+  catalogTtl: setting(durationSchema(bounds(limitRanges.catalogTtlMs)), {
+    describe: "Time that schemas, tables and columns are remembered unless they change; 0 for not at all.",
+    env: ["MCP_CATALOG_TTL"],
+    placeholder: "duration",
+    default: "1m",
+    group: "Databases",
+  }),
   demo: setting(v.optional(v.boolean()), {
     describe: "Serves a sample shop from a private throw-away server.",
     file: false,

@@ -105,6 +105,31 @@ export const catalogCases: readonly TargetCase[] = [
     },
   ],
   [
+    "the fingerprint, where there is one, changes with every change of the schema by somebody else",
+    async (target) => {
+      await using database = openTarget(target);
+      const { fingerprint } = database.catalog;
+      if (fingerprint === undefined) return;
+      let before = await fingerprint(readOptions());
+      for (const sql of [
+        "CREATE TABLE conformance_print (id int, word varchar(10))",
+        "ALTER TABLE conformance_print ADD COLUMN more int",
+        "ALTER TABLE conformance_print RENAME COLUMN word TO words",
+        "ALTER TABLE conformance_print ALTER COLUMN more SET DEFAULT 5",
+        "CREATE INDEX conformance_print_id ON conformance_print (id)",
+        "CREATE VIEW conformance_print_view AS SELECT id FROM conformance_print",
+        "CREATE OR REPLACE VIEW conformance_print_view AS SELECT id FROM conformance_print WHERE id > 1",
+        "DROP VIEW conformance_print_view",
+        "DROP TABLE conformance_print",
+      ]) {
+        await target.run(sql);
+        const after = await fingerprint(readOptions());
+        assert.notEqual(after, before, sql);
+        before = after;
+      }
+    },
+  ],
+  [
     "a table that does not exist is table_not_found",
     async (target) => {
       await using database = openTarget(target);
