@@ -26,6 +26,8 @@ export interface Connected {
   readonly isTls: boolean;
   /** The limits in force on the session now. */
   limits: SessionLimits;
+  /** The session's variable that makes it read-only by itself. */
+  readonly readOnlyVariable: string;
   /** Statements that make the session safe again after a reset, with these limits. */
   setUp(limits: SessionLimits): readonly string[];
   /** Opens a second, bare connection to the same server. */
@@ -122,30 +124,35 @@ async function settle(
     );
     const [sqlMode, version, origin] = (row ?? []).map(String);
     const limits = ownLimits;
-    const setUp = (wanted: SessionLimits) => setUpStatements(session, database, sqlMode ?? "", version ?? "", wanted);
+    const readOnlyVariable = readOnlyVariableOf(session, version ?? "");
+    const setUp = (wanted: SessionLimits) =>
+      setUpStatements(session, database, sqlMode ?? "", readOnlyVariable, wanted);
     // A Galera node out of its cluster lets one in and answers what it is asked of itself, but begins no transaction.
     const tried = ["START TRANSACTION READ ONLY", "ROLLBACK"];
     await Promise.all([...setUp(limits), ...tried].map((sql) => session.send({ sql })));
-    return { session, origin: origin ?? "", ...ways, setUp, limits };
+    return { session, origin: origin ?? "", ...ways, readOnlyVariable, setUp, limits };
   } catch (thrown) {
     session.destroy(thrown instanceof Error ? thrown : new Error("set-up"));
     throw thrown;
   }
 }
 
+/** tx_read_only is MariaDB's name before 11.1; MySQL 8.0.3 dropped it (manual 5.1.8; MySQL's side was not run). */
+function readOnlyVariableOf({ isMariadb }: Session, version: string): string {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return isMariadb && (major < 11 || (major === 11 && minor < 1)) ? "tx_read_only" : "transaction_read_only";
+}
+
 function setUpStatements(
   { isMariadb }: Session,
   database: string,
   sqlMode: string,
-  version: string,
+  readOnlyVariable: string,
   limits: SessionLimits,
 ): readonly string[] {
   const modes = sqlMode.split(",").filter((mode) => !lexicalModes.has(mode));
-  // tx_read_only is MariaDB's name before 11.1; MySQL 8.0.3 dropped it (manual 5.1.8; MySQL's side was not run).
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const readOnly = isMariadb && (major < 11 || (major === 11 && minor < 1)) ? "tx_read_only" : "transaction_read_only";
   const settings = [
-    `SESSION ${readOnly} = 1`,
+    `SESSION ${readOnlyVariable} = 1`,
     "SESSION autocommit = 1",
     `SESSION sql_mode = '${modes.join(",")}'`,
     `SESSION lock_wait_timeout = ${lockTimeoutS}`,

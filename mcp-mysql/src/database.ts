@@ -11,6 +11,7 @@ import { createPool } from "./pool.js";
 import { read } from "./read.js";
 import type { Source } from "./source.js";
 import { createWatchdog, watchOver } from "./watchdog.js";
+import { createWriting } from "./writing.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
@@ -31,6 +32,7 @@ export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Dat
     read: read.bind(undefined, source),
     openCursor: openCursor.bind(undefined, source),
     explain: explain.bind(undefined, source),
+    writing: createWriting(source),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       // What could not be stopped on the way out is killed now.

@@ -122,6 +122,7 @@ type StatementText = readonly [code: string, message: string, hint?: string];
 
 const denied = "The database's user lacks this privilege: ask for a GRANT, or use what is visible.";
 const typesDiffer = "Check the values and casts of the statement.";
+const rule = "Nothing was written. Mend the values; describe_table shows the rule.";
 
 const statementTexts: Readonly<Record<number, StatementText>> = {
   1030: ["server_error", "The storage engine reported an error."],
@@ -131,6 +132,8 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   1044: ["permission_denied", "This user may not use that database.", denied],
   1046: ["schema_not_found", "No database is selected.", "Write database.table, or name one in the source's URL."],
   1049: ["schema_not_found", "The database % does not exist."],
+  1048: ["constraint_violated", "The column % cannot be NULL.", rule],
+  1050: ["already_exists", "There is already a table %.", "Use another name, or IF NOT EXISTS."],
   1051: ["table_not_found", "The table % does not exist."],
   1052: ["ambiguous_column", "The column % is ambiguous.", "Qualify it with its table's name or alias."],
   1054: ["column_not_found", "There is no column %."],
@@ -140,6 +143,10 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
     "Add it to GROUP BY or aggregate it.",
   ],
   1056: ["syntax_error", "GROUP BY names an aggregate.", "Group by plain columns."],
+  1007: ["already_exists", "There is already a database %.", "Use another name, or IF NOT EXISTS."],
+  1061: ["already_exists", "There is already a key %.", "Use another name, or IF NOT EXISTS."],
+  1062: ["constraint_violated", "A row with the same value of the key % is there already.", rule],
+  1091: ["column_not_found", "There is no column or key %."],
   1060: ["syntax_error", "The column name % appears twice.", "Give one of them an alias."],
   1064: ["syntax_error", "The statement has a syntax error."],
   1066: ["syntax_error", "The table or alias % appears twice.", "Give each table its own alias."],
@@ -164,16 +171,22 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   1267: ["type_mismatch", "Two texts of different collations are compared.", "Add COLLATE to one side."],
   1270: ["type_mismatch", "Texts of different collations are compared.", "Add COLLATE to one side."],
   1271: ["type_mismatch", "Texts of different collations are compared.", "Add COLLATE to one side."],
+  1264: ["type_mismatch", "A value is out of the range of the column %.", typesDiffer],
+  1265: ["type_mismatch", "A value does not fit the column %.", typesDiffer],
   1290: ["not_allowed", "An option of the server forbids this."],
   1292: ["type_mismatch", "A value does not fit the type it is used as.", typesDiffer],
   1305: ["function_not_found", "The function % does not exist."],
   1317: ["cancelled", "The statement was stopped by someone else."],
   1347: ["not_allowed", "% is not of the expected kind of object."],
   1356: ["server_error", "The view % refers to something that no longer exists, or that its definer may not read."],
+  1364: ["constraint_violated", "The column % has no default and must be given.", rule],
   1365: ["server_error", "The statement divides by zero.", "Use NULLIF(divisor, 0)."],
   1366: ["type_mismatch", "A value does not fit the type it is used as.", typesDiffer],
   1370: ["permission_denied", "This user may not run that function.", denied],
+  1406: ["type_mismatch", "A value is too long for the column %.", typesDiffer],
   1411: ["type_mismatch", "A value does not fit the function it is given to.", typesDiffer],
+  1451: ["constraint_violated", "Other rows refer to the row by the foreign key %.", rule],
+  1452: ["constraint_violated", "There is no row that the foreign key % could refer to.", rule],
   1525: ["type_mismatch", "A literal is not a value of its type.", typesDiffer],
   1582: ["syntax_error", "The function % is called with a wrong number of arguments."],
   1583: ["syntax_error", "The function % is called with wrong arguments."],
@@ -181,6 +194,8 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   1690: ["type_mismatch", "A number is out of the range of its type.", "CAST to a wider type, such as DECIMAL(65,0)."],
   1792: ["read_only", "This server only reads.", "Use SELECT."],
   1878: ["server_error", "The server could not write temporary data.", "Narrow the statement."],
+  3819: ["constraint_violated", "The check % does not hold.", rule],
+  4025: ["constraint_violated", "The check % does not hold.", rule],
   3141: ["type_mismatch", "A text is not valid JSON."],
   3143: ["syntax_error", "A JSON path is not valid."],
   4037: ["type_mismatch", "A text is not valid JSON."],
@@ -233,12 +248,15 @@ function missingName(code: string, error: ServerError): MissingName | undefined 
 }
 
 /** Errors whose first quoted word is a value or a piece of the statement, never a name. */
-const quotesValues = new Set([1064, 1149, 1292, 1366, 1411, 1525, 1690, 1062]);
+const quotesValues = new Set([1064, 1149, 1292, 1366, 1411, 1525, 1690]);
 
 function reportedName({ errno, message }: ServerError): string | undefined {
   if (quotesValues.has(errno)) return undefined;
   // FUNCTION db.name does not exist has no quotes.
   if (errno === 1305 || errno === 1630) return /(?:FUNCTION|PROCEDURE) (\S+)/.exec(message)?.[1]?.replaceAll("`", "");
+  // The value that is there already comes first.
+  if (errno === 1062) return /for key '([^']{1,200})'$/.exec(message)?.[1];
+  if (errno === 1451 || errno === 1452) return /CONSTRAINT `([^`]{1,128})`/.exec(message)?.[1];
   const quoted = [...message.matchAll(/[`']((?:[^`']){1,128})[`']/g)].map(([, name]) => name);
   // `SELECT command denied to user 'u'@'h' for table 'db'.'t'` names the user first.
   const named = errno === 1142 || errno === 1143 ? quoted.slice(2) : quoted.slice(0, 1);

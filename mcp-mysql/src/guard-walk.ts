@@ -32,11 +32,19 @@ export const isQuery = (verb: string): boolean => selecting.has(verb);
 export function inspectStatement(tokens: readonly Token[]): Inspection {
   const verb = verbOf(tokens);
   if (!isQuery(verb)) checkCommand(verb, tokens);
-  return inspectTokens(tokens, verb === "show");
+  return inspectTokens(tokens, { isShow: verb === "show" });
+}
+
+/** What is known of the tokens before they are inspected. */
+export interface Foreknown {
+  /** In SHOW words are only words. */
+  readonly isShow?: boolean;
+  /** Indexes of tokens that a grammar accounts for, though they mean harm elsewhere. */
+  readonly understood?: ReadonlySet<number>;
 }
 
 /** Checks of any piece of SQL, such as a stored function's body. @throws StatementError `not_allowed` */
-export function inspectTokens(tokens: readonly Token[], isShow = false): Inspection {
+export function inspectTokens(tokens: readonly Token[], { isShow, understood }: Foreknown = {}): Inspection {
   const calls: Call[] = [];
   const names = new Set<string>();
   tokens.forEach((token, at) => {
@@ -46,11 +54,12 @@ export function inspectTokens(tokens: readonly Token[], isShow = false): Inspect
     if (kind !== "word" && kind !== "name") return;
     const lower = text.toLowerCase();
     names.add(lower);
-    if (kind === "word" && !isShow) checkWord(lower, tokens, at);
+    const isUnderstood = understood?.has(at) === true;
+    if (kind === "word" && isShow !== true && !isUnderstood) checkWord(lower, tokens, at);
     if (secretNames.has(lower) || (lower === "mysql" && next === "." && isSecret(tokens[at + 2]))) {
       throw notAllowed("Tables with the secrets of accounts may not be read", token);
     }
-    if (next === "(") {
+    if (next === "(" && !isUnderstood) {
       const call = toCall(tokens, at);
       if (call !== undefined) calls.push(call);
     }
@@ -151,7 +160,7 @@ function isColumnList(tokens: readonly Token[], at: number): boolean {
 const locks = (token: Token) => notAllowed("Locking rows is not allowed", token);
 
 function notAllowed(message: string, token: Token): StatementError {
-  const hint = "This server only reads; a column of that name goes in backticks.";
+  const hint = "Leave it out; a column of that name goes in backticks.";
   return new StatementError("not_allowed", `${message}.`, { hint, position: token.start + 1 });
 }
 

@@ -1,11 +1,11 @@
 /** Decides whether a statement may run at all, before it is sent: one statement, understood, its parameters in place. */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { ReadOptions, Statement } from "@database-interface/mcp-core/sql";
+import type { CallOptions, ReadOptions, Statement } from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
 import { tablesOf } from "./guard-tables.js";
-import { inspectStatement, isQuery, verbOf } from "./guard-walk.js";
+import { type Inspection, inspectStatement, isQuery, verbOf } from "./guard-walk.js";
 import { type HidingStatement, hideColumns } from "./hidden-columns.js";
-import { tokenize } from "./lexer.js";
+import { type Token, tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
 import type { Source } from "./source.js";
 
@@ -29,6 +29,24 @@ export async function approve(
   { sql, params }: Statement,
   options: Pick<ReadOptions, "signal" | "observe">,
 ): Promise<Approved> {
+  const tokens = toOneStatement(sql);
+  options.observe?.({ statementClass: verbOf(tokens), tables: tablesOf(tokens) });
+  const inspection = inspectStatement(tokens);
+  const markers = markersOf(tokens, params);
+  await assertNames(source, inspection, options);
+  const isRestricted = source.columnRules.length > 0 || source.schemas !== undefined;
+  const hiding = isRestricted ? await hideColumns(source, tokens, options) : undefined;
+  if (hiding?.readsUnseen && !isQuery(verbOf(tokens))) throw unseenPlan();
+  return {
+    ...bind(sql, tokens.at(-1)?.end ?? 0, markers, params, hiding?.replacements),
+    callerSql: sql,
+    isSelect: isQuery(verbOf(tokens)),
+    hiding,
+  };
+}
+
+/** The tokens of the one statement in a text. @throws CodedError `sql_empty`, `sql_too_long`, `multiple_statements`, `syntax_error` */
+export function toOneStatement(sql: string): readonly Token[] {
   if (Buffer.byteLength(sql) > maxSqlBytes) {
     throw new CodedError("sql_too_long", "The statement is longer than 100 kB.", { hint: "Use params, or a join." });
   }
@@ -43,24 +61,23 @@ export async function approve(
       hint: "Send one statement per call.",
     });
   }
-  options.observe?.({ statementClass: verbOf(tokens), tables: tablesOf(tokens) });
-  const inspection = inspectStatement(tokens);
+  return tokens;
+}
+
+/** What the server has to be asked about the names of a statement. @throws CodedError `not_allowed`, `function_not_found` */
+export async function assertNames(source: Source, inspection: Inspection, options: CallOptions): Promise<void> {
   // There the tables of accounts need no qualifier.
   if (source.database.toLowerCase() === "mysql" && [...inspection.names].some((name) => secretTables.has(name))) {
     throw new CodedError("not_allowed", "Tables with the secrets of accounts may not be read.");
   }
+  await source.checkNames(inspection, options);
+}
+
+/** The marks of the statement's parameters. @throws CodedError `parameter_count` */
+export function markersOf(tokens: readonly Token[], params: Statement["params"]): readonly Token[] {
   const markers = tokens.filter(({ kind }) => kind === "parameter");
   if (markers.length !== params.length) throw wrongCount(markers.length, params.length);
-  await source.checkNames(inspection, options);
-  const isRestricted = source.columnRules.length > 0 || source.schemas !== undefined;
-  const hiding = isRestricted ? await hideColumns(source, tokens, options) : undefined;
-  if (hiding?.readsUnseen && !isQuery(verbOf(tokens))) throw unseenPlan();
-  return {
-    ...bind(sql, tokens.at(-1)?.end ?? 0, markers, params, hiding?.replacements),
-    callerSql: sql,
-    isSelect: isQuery(verbOf(tokens)),
-    hiding,
-  };
+  return markers;
 }
 
 /** The refusal of a plan that would name what may not be seen. */

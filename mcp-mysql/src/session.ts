@@ -7,7 +7,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { CodedError } from "@database-interface/mcp-core/host";
 import type { Cell } from "@database-interface/mcp-core/sql";
-import { type Connection, createConnection, type FieldInfo } from "mariadb";
+import { type Connection, createConnection, type FieldInfo, type UpsertResult } from "mariadb";
 import type { Endpoint } from "./config.js";
 import { readCell } from "./values.js";
 
@@ -19,6 +19,8 @@ export interface Query {
   readonly sql: string;
   readonly onFields?: ((fields: readonly FieldInfo[]) => void) | undefined;
   readonly onRow?: ((row: Row) => void) | undefined;
+  /** Takes what the server says of a statement without a result: rows changed, and whether there are warnings. */
+  readonly onDone?: ((done: { readonly rowsAffected: number; readonly hasWarnings: boolean }) => void) | undefined;
   /** Hands over the tap of the result before anything is sent. */
   readonly onFlow?: ((flow: Flow) => void) | undefined;
 }
@@ -224,15 +226,18 @@ function driverOptions({ user, password, database, tls, endpoint }: SessionOptio
 }
 
 /** One result, streamed: the driver's promise API would hold all of it. */
-function stream(connection: Connection, { sql, onFields, onRow, onFlow }: Query): Promise<void> {
+function stream(connection: Connection, { sql, onFields, onRow, onDone, onFlow }: Query): Promise<void> {
   return new Promise((resolve, reject) => {
     let failure: unknown;
     const readable = connection.queryStream({ sql });
     onFlow?.(readable);
     readable.on("fields", (fields: readonly FieldInfo[]) => onFields?.(fields));
     // A statement without a result gives its OK packet in place of rows.
-    readable.on("data", (row: Row | object) => {
+    readable.on("data", (row: Row | UpsertResult) => {
       if (Array.isArray(row)) onRow?.(row);
+      else if ("affectedRows" in row) {
+        onDone?.({ rowsAffected: row.affectedRows, hasWarnings: row.warningStatus > 0 });
+      }
     });
     readable.on("error", (thrown) => {
       failure ??= thrown;

@@ -3,6 +3,7 @@
  * Whoever relies on it must treat a name that stands elsewhere as unknown; nothing here decides.
  */
 import { isNameToken, type Token } from "./lexer.js";
+import type { TokenReader, WrittenName } from "./token-reader.js";
 
 /** A table's name in its place; indexes into the tokens. */
 export interface TablePlace {
@@ -33,14 +34,18 @@ const followers = new Set(
 const endings = new Set("where group having order limit window procedure".split(" "));
 const setOperators = new Set("union except intersect minus".split(" "));
 
-/** Every place of a table, in order, and the names of CTEs in lower case. */
-export function findTables(tokens: readonly Token[]): {
+/** Where tables stand, and what is not one although it stands there. */
+export interface FoundTables {
   readonly places: readonly TablePlace[];
+  /** The names of CTEs, in lower case. */
   readonly commonTables: ReadonlySet<string>;
-} {
+}
+
+/** Every place of a table, in order. `isListing`: the tokens begin in a list of tables, as behind UPDATE. */
+export function findTables(tokens: readonly Token[], isListing = false): FoundTables {
   const places: TablePlace[] = [];
   const commonTables = new Set<string>();
-  const levels: Level[] = [{ clause: "none", expects: false }];
+  const levels: Level[] = [{ clause: isListing ? "tables" : "none", expects: isListing }];
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at];
     const level = levels.at(-1);
@@ -108,4 +113,45 @@ function placeAt(tokens: readonly Token[], first: number, isCommand: boolean): T
   const isNamed = next?.kind === "string" || next?.kind === "name" || (follows !== "" && !followers.has(follows));
   const hasAlias = isNamed && !hasHint;
   return { schema: isQualified ? tokens[first]?.text : undefined, name, first, last, hasAlias, hasHint, isCommand };
+}
+
+/** A table of a list, with what it is called there. */
+export interface WrittenTable extends WrittenName {
+  readonly alias: string | undefined;
+  /** Nothing else stands in the list. */
+  readonly isAlone: boolean;
+}
+
+/** The tables of a list, as behind UPDATE, without those that its subqueries read. */
+export function tablesIn(reader: TokenReader, from: number, to: number): readonly WrittenTable[] {
+  const tokens = reader.tokens.slice(from, to);
+  const { places } = findTables(tokens, true);
+  return places
+    .filter(({ first }) => !isInQuery(tokens, first))
+    .map(({ first, last, hasAlias }) => {
+      const written = tokens
+        .slice(first, last + 1)
+        .filter(isNameToken)
+        .map(reader.written);
+      const next = tokens[last + 1]?.text === "as" ? last + 2 : last + 1;
+      const alias = hasAlias ? tokens[next] : undefined;
+      return {
+        schema: written.length > 1 ? written[0] : undefined,
+        name: written.at(-1) ?? "",
+        alias: isNameToken(alias) ? reader.written(alias) : undefined,
+        isAlone: first === 0 && (hasAlias ? next : last) === tokens.length - 1,
+      };
+    });
+}
+
+function isInQuery(tokens: readonly Token[], at: number): boolean {
+  const opened: boolean[] = [];
+  for (let before = 0; before < at; before++) {
+    const { kind, text } = tokens[before] ?? {};
+    const next = tokens[before + 1];
+    if (kind === "symbol" && text === "(")
+      opened.push(next?.kind === "word" && /^(select|with|values|table)$/.test(next.text));
+    if (kind === "symbol" && text === ")") opened.pop();
+  }
+  return opened.includes(true);
 }

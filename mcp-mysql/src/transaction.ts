@@ -58,8 +58,22 @@ function cutIfStuck(session: Session, cleaned: Promise<void>): void {
   );
 }
 
+/** Gives a session back that has answered, once it is clean; whatever is left of a transaction is rolled back. */
+export function finish(pool: Pool, connected: Connected, stopped: Promise<boolean>): void {
+  const cleaned = clean(connected, [], stopped);
+  pool.release(connected, cleaned);
+  cutIfStuck(connected.session, cleaned);
+}
+
 /** Limits and transaction in one pipeline. A failure is for whoever awaits the call. */
-export function begin(connected: Connected, limits: CallLimits, mode = "READ ONLY"): Promise<void> {
+export const begin = (connected: Connected, limits: CallLimits, mode = "READ ONLY"): Promise<void> =>
+  open(connected, limits, `START TRANSACTION ${mode}`);
+
+/** For a statement that commits by itself and fails in a session that is read-only. What undoes it is the reset. */
+export const beginAlone = (connected: Connected, limits: CallLimits): Promise<void> =>
+  open(connected, limits, `SET SESSION ${connected.readOnlyVariable} = 0`);
+
+function open(connected: Connected, limits: CallLimits, sql: string): Promise<void> {
   const { session } = connected;
   session.limit(limits.maxWireBytes);
   const parts: Promise<void>[] = [];
@@ -68,7 +82,7 @@ export function begin(connected: Connected, limits: CallLimits, mode = "READ ONL
   }
   // Most calls of a source have the same limits: the next one finds them in place.
   connected.limits = { timeoutMs: limits.timeoutMs, maxRows: limits.maxRows };
-  parts.push(session.send({ sql: `START TRANSACTION ${mode}` }));
+  parts.push(session.send({ sql }));
   const begun = Promise.all(parts).then(() => {});
   begun.catch(() => {});
   return begun;

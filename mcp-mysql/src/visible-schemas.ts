@@ -7,7 +7,7 @@ import { type CallOptions, StatementError } from "@database-interface/mcp-core/s
 import type { TableKey } from "./hidden-tables.js";
 import { isNameToken, type Token } from "./lexer.js";
 import type { Source } from "./source.js";
-import type { TablePlace } from "./table-places.js";
+import type { WrittenName } from "./token-reader.js";
 import { ask } from "./transaction.js";
 
 const includes = (schemas: readonly string[], schema: string): boolean =>
@@ -17,7 +17,7 @@ const includes = (schemas: readonly string[], schema: string): boolean =>
 export async function assertSchemas(
   source: Source,
   tokens: readonly Token[],
-  places: readonly TablePlace[],
+  places: readonly WrittenName[],
   commonTables: ReadonlySet<string>,
   options: CallOptions,
 ): Promise<void> {
@@ -82,7 +82,7 @@ const holdsValues = (what: string): CodedError =>
   new CodedError("not_allowed", `${what} can hold values of hidden columns.`, { hint: "Query the tables themselves." });
 
 /** The error of a table that is not there, or not to be seen. */
-export function notThere({ schema, name }: TablePlace): StatementError {
+export function notThere({ schema, name }: WrittenName): StatementError {
   const shown = schema === undefined ? name : `${schema}.${name}`;
   return new StatementError("table_not_found", `There is no table or view ${shown}, or it may not be read.`, {
     missing: { kind: "table", name, schema },

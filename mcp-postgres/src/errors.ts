@@ -19,6 +19,8 @@ interface ServerError {
   readonly routine: string | undefined;
   /** Names the parameter at fault, and its value: only ever tested, never shown. */
   readonly where: string;
+  /** The constraint, or the column of a NOT NULL, that a row broke. */
+  readonly constraint: string | undefined;
 }
 
 /** The statement a caller gave, and how many characters stand before it in what was sent. */
@@ -98,12 +100,26 @@ const retryable = new Set(["40001", "40P01", "55P03", "57014"]);
 
 type Classified = readonly [code: string, hint?: string];
 
+const exists = "Use another name, or IF NOT EXISTS.";
+
+/** What a row broke, where the server names it. */
+const broken: Readonly<Record<string, string>> = {
+  "23502": "The column % cannot be NULL.",
+  "23503": "The foreign key % would refer to a row that is not there.",
+  "23505": "A row with the same value of % is there already.",
+  "23514": "The check % does not hold.",
+  "23P01": "The exclusion % does not hold.",
+};
+
 const bySqlstate: Readonly<Record<string, Classified>> = {
   "42601": ["syntax_error"],
   "42P01": ["table_not_found"],
   "42703": ["column_not_found"],
   "3F000": ["schema_not_found"],
   "42883": ["function_not_found", "Check the function's name and cast its arguments to the types it takes."],
+  "42P06": ["already_exists", exists],
+  "42P07": ["already_exists", exists],
+  "42710": ["already_exists", exists],
   "42702": ["ambiguous_column", "Qualify the column with its table's name or alias."],
   "42725": ["type_mismatch", "Cast the arguments: several functions or operators fit."],
   "42P02": ["parameter_count", "Give one value in params for each of $1, $2, …"],
@@ -138,12 +154,17 @@ function classify({ sqlstate, routine, where }: ServerError): Classified {
     if (/^22(P0[23]|00[378])$/.test(sqlstate))
       return ["type_mismatch", "Check the literals and casts of the statement."];
   }
+  if (sqlstate.startsWith("23")) {
+    return ["constraint_violated", "Nothing was written. Mend the values; describe_table shows the rule."];
+  }
   if (sqlstate.startsWith("42")) return ["syntax_error"];
   return ["server_error"];
 }
 
 /** The server's words, where they speak of the SQL and not of data. */
-function toMessage(code: string, { sqlstate, message }: ServerError): string {
+function toMessage(code: string, { sqlstate, message, constraint }: ServerError): string {
+  const rule = broken[sqlstate];
+  if (rule !== undefined && constraint !== undefined) return rule.replace("%", () => constraint);
   if (code === "multiple_statements") return "The text holds more than one statement.";
   if (code === "parameter_count") return "The number of params does not match the statement's parameters.";
   if (code === "cancelled") return "The statement was cancelled.";
@@ -201,5 +222,12 @@ function toServerError(thrown: unknown): ServerError | undefined {
     position: "position" in thrown ? Number(thrown.position) : undefined,
     routine: "routine" in thrown ? String(thrown.routine) : undefined,
     where: "where" in thrown ? String(thrown.where) : "",
+    constraint: namedIn(thrown, "constraint_name") ?? namedIn(thrown, "column_name"),
   };
+}
+
+/** A name among the fields of the driver's error. */
+function namedIn(thrown: object, field: string): string | undefined {
+  const name: unknown = Object.entries(thrown).find(([key]) => key === field)?.[1];
+  return typeof name === "string" ? name : undefined;
 }

@@ -4,6 +4,7 @@
  * is refused, whoever asks. It runs nothing.
  */
 import type { CodedError } from "@database-interface/mcp-core/host";
+import { writeWarnings } from "@database-interface/mcp-core/sql";
 import { notAllowed, type Tree } from "./guard-class.js";
 import type { Usage, UsedName } from "./guard-walk.js";
 
@@ -70,8 +71,8 @@ function toDataShape(top: string, node: Node): WriteShape {
   const targets = all.map(([, one]) => toName(inner(one, "relation"))).filter((name) => name !== undefined);
   const warnings = all
     .filter(([name, one]) => (name === "UpdateStmt" || name === "DeleteStmt") && one.whereClause === undefined)
-    .map(([name, one]) => `${dataKinds[name]?.toUpperCase()} without WHERE: every row of ${textOf(one)}.`);
-  if (all.length > 1) warnings.push("It writes to several tables in one statement.");
+    .map(([name, one]) => writeWarnings.withoutWhere(dataKinds[name] ?? "", textOf(one)));
+  if (all.length > 1) warnings.push(writeWarnings.severalTables);
   const hasOwnRows = node.returningClause !== undefined || node.returningList !== undefined;
   const verb = (["insert", "update", "delete"] as const).find((one) => one === kind);
   const sampled = verb === undefined || hasOwnRows || all.length > 1 ? undefined : { verb, row: rowName(node) };
@@ -79,36 +80,43 @@ function toDataShape(top: string, node: Node): WriteShape {
 }
 
 function toSchemaShape(top: string, node: Node): WriteShape {
-  const cascade = node.behavior === "DROP_CASCADE" ? ["CASCADE takes with it whatever depends on it."] : [];
-  const schemaWarning = "It changes the schema.";
+  const cascade = node.behavior === "DROP_CASCADE" ? [writeWarnings.cascade] : [];
   const [kind, key] = relationKinds[top] ?? [];
   if (kind !== undefined && key !== undefined) {
     if (node.concurrent === true) throw concurrently();
     if (node.tablespacename !== undefined || node.tableSpace !== undefined) throw refused();
-    return { kind, targets: names(inner(node, key)), warnings: [schemaWarning] };
+    return { kind, targets: names(inner(node, key)), warnings: [writeWarnings.schemaChange] };
   }
   switch (top) {
     case "TruncateStmt": {
       const targets = list(node.relations).flatMap((relation) => names(inner(relation, "RangeVar")));
-      return { kind: "truncate", targets, warnings: ["TRUNCATE: every row.", ...cascade] };
+      return { kind: "truncate", targets, warnings: [writeWarnings.truncated, ...cascade] };
     }
     case "CreateTableAsStmt": {
       if (node.objtype !== "OBJECT_TABLE" && node.objtype !== "OBJECT_MATVIEW") throw refused();
-      return { kind: "create table", targets: names(inner(inner(node, "into"), "rel")), warnings: [schemaWarning] };
+      return {
+        kind: "create table",
+        targets: names(inner(inner(node, "into"), "rel")),
+        warnings: [writeWarnings.schemaChange],
+      };
     }
     case "AlterTableStmt": {
       const changes = list(node.cmds).map((command) =>
         String(inner(command, "AlterTableCmd").subtype).replace("AT_", ""),
       );
       if (!changes.every((change) => alterations.has(change)) || !isObject(node.objtype)) throw refused();
-      const drops = changes.includes("DropColumn") ? ["Dropped columns lose their values."] : [];
-      return { kind: "alter table", targets: names(inner(node, "relation")), warnings: [schemaWarning, ...drops] };
+      const drops = changes.includes("DropColumn") ? [writeWarnings.droppedColumns] : [];
+      return {
+        kind: "alter table",
+        targets: names(inner(node, "relation")),
+        warnings: [writeWarnings.schemaChange, ...drops],
+      };
     }
     case "RenameStmt": {
       if (!isObject(node.renameType)) throw refused();
       const relation = inner(node, "relation");
       const targets = relation.relname === undefined ? objectNames(node.object ?? node.subname) : names(relation);
-      return { kind: "rename", targets, warnings: [schemaWarning] };
+      return { kind: "rename", targets, warnings: [writeWarnings.schemaChange] };
     }
     case "DropStmt": {
       if (!isObject(node.removeType)) throw refused();
@@ -117,7 +125,7 @@ function toSchemaShape(top: string, node: Node): WriteShape {
       return {
         kind,
         targets: list(node.objects).flatMap(objectNames),
-        warnings: ["It drops what it names.", ...cascade],
+        warnings: [writeWarnings.dropped, ...cascade],
       };
     }
     case "CommentStmt": {
@@ -128,12 +136,12 @@ function toSchemaShape(top: string, node: Node): WriteShape {
     case "CreateSchemaStmt": {
       if (node.authrole !== undefined || list(node.schemaElts).length > 0) throw refused();
       const name = String(node.schemaname);
-      return { kind: "create schema", targets: [{ schema: name, name }], warnings: [schemaWarning] };
+      return { kind: "create schema", targets: [{ schema: name, name }], warnings: [writeWarnings.schemaChange] };
     }
     case "CreateEnumStmt":
-      return { kind: "create type", targets: objectNames(node.typeName), warnings: [schemaWarning] };
+      return { kind: "create type", targets: objectNames(node.typeName), warnings: [writeWarnings.schemaChange] };
     case "AlterEnumStmt":
-      return { kind: "alter type", targets: objectNames(node.typeName), warnings: [schemaWarning] };
+      return { kind: "alter type", targets: objectNames(node.typeName), warnings: [writeWarnings.schemaChange] };
     default:
       throw refused();
   }

@@ -1,6 +1,13 @@
 /** What a write would do: whether it may run at all, its targets as the catalogue knows them, and what to warn of. */
-import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions, Statement } from "@database-interface/mcp-core/sql";
+import {
+  type CallOptions,
+  hidesColumns,
+  remoteTarget,
+  type Statement,
+  systemTarget,
+  unseenTarget,
+  writeWarnings,
+} from "@database-interface/mcp-core/sql";
 import { assertParameters, parseBare, toOneStatement } from "./guard.js";
 import { notAllowed } from "./guard-class.js";
 import { knowNames } from "./guard-names.js";
@@ -45,9 +52,7 @@ export async function approveWrite(
   { sql, params }: Statement,
   options: CallOptions,
 ): Promise<ApprovedWrite> {
-  if (source.columnRules.length > 0) {
-    throw notAllowed("This source hides columns, which a write could tell or change.", "It is only read.");
-  }
+  if (source.columnRules.length > 0) throw hidesColumns();
   const shape = toOneStatement(sql);
   assertParameters(shape, params);
   const parse = await loadParser();
@@ -72,12 +77,10 @@ export async function approveWrite(
   for (const target of asked) assertTarget(source, target);
   for (const [schema, name, kind, triggers, dependents, hasRules] of rows) {
     assertTarget(source, { schema: schema ?? "", name: name ?? "" });
-    if (kind === "f") {
-      throw notAllowed(`${name} lies on another server, where a write cannot be rolled back.`, "Write to own tables.");
-    }
-    if (triggers) warnings.push(`${name} has triggers, which run too: ${triggers}.`);
+    if (kind === "f") throw remoteTarget(name ?? "");
+    if (triggers) warnings.push(writeWarnings.triggers(name ?? "", triggers));
     if (hasRules === "t") warnings.push(`${name} has rules, which rewrite the statement.`);
-    if (dependents) warnings.push(`Rows of ${dependents} follow changes of ${name} by their foreign keys.`);
+    if (dependents) warnings.push(writeWarnings.followers(name ?? "", dependents));
   }
   const [first] = rows;
   const isTable = first !== undefined && (first[2] === "r" || first[2] === "p");
@@ -96,12 +99,10 @@ const toKey = (json: string | null | undefined): readonly string[] => (json ? (J
 /** Nothing of the system's, and nothing outside of the schemas that are shown. */
 function assertTarget({ schemas }: Source, { schema, name }: UsedName): void {
   if (/^(pg_|information_schema$)/.test(schema ?? "") || (schema === undefined && name.startsWith("pg_"))) {
-    throw notAllowed(`${name} belongs to the system.`, "Write to tables of the database.");
+    throw systemTarget(name);
   }
   if (schemas === undefined || (schema !== undefined && schemas.includes(schema))) return;
-  throw new CodedError("permission_denied", "A target of the statement lies outside of the schemas shown here.", {
-    hint: `Write the schema before each target: ${schemas.join(", ")}.`,
-  });
+  throw unseenTarget(schemas);
 }
 
 /** nextval is volatile, and how rows get their numbers: the system's own may be called in a write. */

@@ -3,8 +3,15 @@
  * written outside of it. Nothing is sent ahead: COMMIT follows only a statement that has succeeded, which makes a
  * connection lost before it a write that surely did not happen.
  */
-import { CodedError } from "@database-interface/mcp-core/host";
-import type { DryRun, ReadOptions, RowSample, RowSink, Statement, Writing } from "@database-interface/mcp-core/sql";
+import {
+  type DryRun,
+  outcomeUnknown,
+  type ReadOptions,
+  type RowSample,
+  type RowSink,
+  type Statement,
+  type Writing,
+} from "@database-interface/mcp-core/sql";
 import { sqlstateOf, toStatementError } from "./errors.js";
 import { quoted } from "./guard-write.js";
 import { learnNames } from "./read.js";
@@ -199,10 +206,7 @@ async function commit(session: Session, timeoutMs: number): Promise<void> {
     const sqlstate = sqlstateOf(thrown);
     // A server that refuses to commit, for a deferred constraint, says so and has rolled back.
     if (sqlstate !== undefined && !/^(57P|08|XX)/.test(sqlstate)) throw thrown;
-    throw new CodedError("outcome_unknown", "The connection broke while the write was being committed.", {
-      hint: "It may have happened or not. Look with query before writing again.",
-      cause: thrown,
-    });
+    throw outcomeUnknown(thrown);
   } finally {
     clearTimeout(cut);
   }

@@ -3,12 +3,16 @@ import type { Client } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createApprovals } from "../../mcp-core/src/sql/approvals.js";
 import { createOutcomes } from "../../mcp-core/src/sql/outcomes.js";
+import { mysqlKind } from "../../mcp-mysql/src/kind.js";
 import { postgresKind } from "../../mcp-postgres/src/kind.js";
 import { callJson, eras } from "../sql/connect.js";
-import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { type Asked, openClient, openWriter, type Writer } from "./serve.js";
 
-const engines = [["PostgreSQL", postgresKind, createPostgresDatabase]] as const;
+const engines = [
+  ["PostgreSQL", postgresKind, createPostgresDatabase],
+  ["MariaDB", mysqlKind, createMysqlDatabase],
+] as const;
 
 const update = { sql: "UPDATE t SET a = a + 1 WHERE id = 1", source: "one" };
 

@@ -4,7 +4,7 @@ import { createMcpHandler, InMemoryTransport } from "@modelcontextprotocol/serve
 import type { ServerSettings } from "../../mcp-core/src/sql/call.js";
 import type { DatabaseKind, SourceConfig } from "../../mcp-core/src/sql/database.js";
 import { createDatabaseServer, type DatabaseServer } from "../../mcp-core/src/sql/server.js";
-import { defaultSettings, type Era, openSources, silentLog } from "../sql/connect.js";
+import { callJson, defaultSettings, type Era, openSources, silentLog } from "../sql/connect.js";
 
 /** A server and what its operator sees. */
 export interface Writer extends AsyncDisposable {
@@ -76,4 +76,14 @@ export async function openClient(server: DatabaseServer, era: Era, asked?: Asked
   });
   await client.connect(transport);
   return client;
+}
+
+/** What `execute` answers to a client of its own. */
+export async function execute(server: DatabaseServer, args: Record<string, unknown>) {
+  const client = await openClient(server, "legacy");
+  try {
+    return await callJson(client, "execute", args);
+  } finally {
+    await client.close();
+  }
 }

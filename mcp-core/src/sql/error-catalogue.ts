@@ -86,6 +86,11 @@ export const sqlErrors = Object.freeze({
   function_not_found: entry("There is no such function for these arguments.", "Check the name; cast the arguments."),
   ambiguous_column: entry("A column's name fits several tables.", "Put the table's name or alias before it."),
   type_mismatch: entry("Types do not go together.", "Cast one side."),
+  constraint_violated: entry(
+    "The write breaks a rule of the schema: a key, a reference, a check, NOT NULL. Nothing was written.",
+    "Mend the values; describe_table shows the rule.",
+  ),
+  already_exists: entry("There is already an object of this name.", "Use another name, or IF NOT EXISTS."),
 
   // what is allowed
   read_only: entry("The statement would change something.", "This server only reads: use SELECT."),

@@ -48,3 +48,11 @@ export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
 export { databaseSettings } from "./settings.js";
 export { restrictDatabase, type Visibility } from "./visible-database.js";
+export {
+  hidesColumns,
+  outcomeUnknown,
+  remoteTarget,
+  systemTarget,
+  unseenTarget,
+  writeWarnings,
+} from "./write-words.js";

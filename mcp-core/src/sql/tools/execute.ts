@@ -38,7 +38,7 @@ export const execute = defineTool({
     const keyed = { key: idempotencyKey ?? "", caller: call.human.caller, fingerprint: write.print };
     const earlier = idempotencyKey === undefined ? undefined : call.service.outcomes.find(keyed);
     if (earlier !== undefined) return await earlier;
-    const plan = await write.writing.plan(statement, bounded(call, caps));
+    const plan = await planned(write, call);
     if (call.service.settings.mode !== "write") await assertAllowed(write, plan, approval, call);
     const run = () => runOnce(write, plan, call);
     return idempotencyKey === undefined ? await run() : await call.service.outcomes.once(keyed, run);
@@ -55,8 +55,15 @@ interface Write {
 
 const bounded = (call: Call, caps: Caps) => ({ ...caps, signal: withDeadline(call.signal, caps) });
 
-async function tryOut({ statement, writing, caps }: Write, call: Call): Promise<string> {
+async function planned({ statement, writing, caps }: Write, call: Call): Promise<WritePlan> {
   const plan = await writing.plan(statement, bounded(call, caps));
+  call.record?.observe({ statementClass: plan.kind, tables: plan.targets });
+  return plan;
+}
+
+async function tryOut(write: Write, call: Call): Promise<string> {
+  const { statement, writing, caps } = write;
+  const plan = await planned(write, call);
   return toDryRunText(plan, await dryRun(writing, statement, plan, caps, call));
 }
 
