@@ -128,7 +128,7 @@ async function settle(
     const setUp = (wanted: SessionLimits) =>
       setUpStatements(session, database, sqlMode ?? "", readOnlyVariable, wanted);
     // A Galera node out of its cluster lets one in and answers what it is asked of itself, but begins no transaction.
-    const tried = ["START TRANSACTION READ ONLY", "ROLLBACK"];
+    const tried = ["BEGIN", "ROLLBACK"];
     await Promise.all([...setUp(limits), ...tried].map((sql) => session.send({ sql })));
     return { session, origin: origin ?? "", ...ways, readOnlyVariable, setUp, limits };
   } catch (thrown) {

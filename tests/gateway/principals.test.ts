@@ -29,9 +29,8 @@ test.each(["legacy", "modern"] as const)("the suite's own record whom the gatewa
   expect(textOf(await client.callTool({ name: "query", arguments: { sql: "SELECT 1" }, _meta: forged }))).toContain(
     "1",
   );
-  const [file = ""] = (await readdir(folder.path)).filter((name) => name.endsWith(".jsonl"));
-  const records = (await readFile(join(folder.path, file), "utf8"))
-    .split("\n")
-    .filter((line) => line.includes("query"));
+  const files = (await readdir(folder.path)).filter((name) => name.endsWith(".jsonl"));
+  const texts = await Promise.all(files.map((name) => readFile(join(folder.path, name), "utf8")));
+  const records = texts.flatMap((text) => text.split("\n")).filter((line) => line.includes("query"));
   expect(records.map((line) => JSON.parse(line).principal)).toEqual(["local"]);
 });

@@ -251,7 +251,7 @@ describe("with a token", () => {
         const headers = authorization === undefined ? json : { ...json, authorization };
         const answer = await ask(served, method, path, headers, body);
         if (publicPaths.has(path)) expect(answer.status).toBe(200);
-        else expect(answer).toMatchObject({ status: 401, headers: { "www-authenticate": "Bearer" } });
+        else expect(answer).toMatchObject({ status: 401, headers: { "www-authenticate": challengeTo(authorization) } });
         expect(answer.body).not.toContain(token);
       },
     );
@@ -261,6 +261,10 @@ describe("with a token", () => {
     });
   });
 });
+
+/** A token that does not do is told apart from none. */
+const challengeTo = (authorization = "") =>
+  /^Bearer \S/.test(authorization) ? 'Bearer error="invalid_token"' : "Bearer";
 
 describe("off loopback", () => {
   test.each([undefined, "", "short"])("the token %j is refused before anything listens", async (weak) => {
