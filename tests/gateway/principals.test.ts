@@ -23,7 +23,7 @@ test.each(["legacy", "modern"] as const)("the suite's own record whom the gatewa
   await using database = await createPostgresDatabase();
   await using folder = await temporaryFolder();
   await using gateway = await startGateway(() => ({
-    databases: { shop: { url: database.url, settings: { audit: folder.path } } },
+    databases: { shop: { url: database.url, settings: { audit: folder.path, auditRequired: true } } },
   }));
   await using client = await gateway.connect(era);
   expect(textOf(await client.callTool({ name: "query", arguments: { sql: "SELECT 1" }, _meta: forged }))).toContain(

@@ -250,8 +250,10 @@ describe("with a token", () => {
       async (authorization) => {
         const headers = authorization === undefined ? json : { ...json, authorization };
         const answer = await ask(served, method, path, headers, body);
+        // whoever showed a token is told that it is the token (RFC 6750, section 3.1)
+        const challenge = /^Bearer ./.test(authorization ?? "") ? 'Bearer error="invalid_token"' : "Bearer";
         if (publicPaths.has(path)) expect(answer.status).toBe(200);
-        else expect(answer).toMatchObject({ status: 401, headers: { "www-authenticate": challengeTo(authorization) } });
+        else expect(answer).toMatchObject({ status: 401, headers: { "www-authenticate": challenge } });
         expect(answer.body).not.toContain(token);
       },
     );
@@ -261,10 +263,6 @@ describe("with a token", () => {
     });
   });
 });
-
-/** A token that does not do is told apart from none. */
-const challengeTo = (authorization = "") =>
-  /^Bearer \S/.test(authorization) ? 'Bearer error="invalid_token"' : "Bearer";
 
 describe("off loopback", () => {
   test.each([undefined, "", "short"])("the token %j is refused before anything listens", async (weak) => {
