@@ -14,6 +14,7 @@ import {
   openAccess,
   readConfigFile,
   runCommand as runHostCommand,
+  type SettingValues,
   serve,
   toErrorReport,
   toHttpOptions,
@@ -27,6 +28,7 @@ import { type Gateway, openGateway } from "./gateway.js";
 import { type Fields, isFields } from "./message.js";
 import { describeChange, openPins, pinFolder } from "./pins.js";
 import { planServers } from "./servers.js";
+import { type SessionSettings, sessionSettings } from "./sessions/session-settings.js";
 import { addressSettings, configSetting, gatewaySettings } from "./settings.js";
 import { type ServersReport, toTable } from "./sight.js";
 import { version } from "./version.js";
@@ -172,6 +174,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     },
     discoveryMs: values.discoveryTimeout,
     serverLogLevel: values.logLevel === "info" ? "warn" : values.logLevel,
+    sessions: pickSettings(values),
   });
   using access = await openAccess(values, { environment: io.environment, log });
   await using served = await serve({
@@ -187,10 +190,17 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     log,
     signal: io.signal,
   });
+  if (served.url !== undefined) gateway.servedAt(served.url);
   gateway.addListener(served.notify);
   using _watch = file === undefined ? undefined : reloadOnChange(gateway, file, { environment: io.environment, log });
   await served.closed;
   return 0;
+}
+
+/** The part of the settings that is about sessions. */
+function pickSettings(values: SettingValues<typeof gatewaySettings>): Partial<SessionSettings> {
+  const own = Object.entries(values).filter(([name]) => name in sessionSettings);
+  return Object.fromEntries(own); // each resolved by its own schema
 }
 
 /** A file that is broken changes nothing and the log says where; settings are read at the start only. */

@@ -1,14 +1,17 @@
 /**
- * gateway.json: a pasted `mcpServers` (or VS Code `servers`) block as it is, `databases`, and `settings`. This room checks
+ * gateway.json: a pasted `mcpServers` (or VS Code `servers`) block as it is, `databases`, `templates`, and `settings`. This room checks
  * its shape and says where it is wrong; what becomes of it is for `servers`. Settings are `command`'s.
  */
-import { CodedError, durationSchema, nearestNames, wholeSchema } from "@database-interface/mcp-core/host";
+import { durationSchema, wholeSchema } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
+import { check, foreignKeys, invalid } from "./config-check.js";
 import { kindOfUrl, kinds, schemes } from "./kinds.js";
 import { isFields } from "./message.js";
+import { parseTemplate, type Template } from "./template.js";
 
 const text = v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"));
 const texts = v.record(v.string(), v.string("must be text"), "must be an object of texts");
+const names = v.array(text, "must be a list of names");
 const flag = v.boolean("must be true or false");
 
 const positive = wholeSchema({ min: 1 });
@@ -32,13 +35,6 @@ const ownKeys = {
   /** Of one client, so that it leaves room for others. */
   maxCallsPerClient: v.optional(positive),
 };
-
-/** Keys other hosts put there and that mean nothing here. */
-const foreignKeys = Object.fromEntries(
-  ["autoApprove", "alwaysAllow", "gallery", "version", "description", "icon", "dev", "timeout", "trust", "note"].map(
-    (key) => [key, v.optional(v.unknown())],
-  ),
-);
 
 const processEntry = v.strictObject({
   type: v.optional(v.literal("stdio", "must be stdio beside a command")),
@@ -85,7 +81,9 @@ const databaseEntry = v.strictObject({
   ),
   password: v.optional(v.string("must be text")),
   passwordCommand: v.optional(text),
-  schemas: v.optional(v.array(text, "must be a list of names")),
+  schemas: v.optional(names),
+  denyColumns: v.optional(names),
+  mask: v.optional(names),
   settings: v.optional(serverSettings),
 });
 
@@ -102,6 +100,7 @@ const serverName = v.pipe(
 const topEntries = {
   $schema: v.optional(v.unknown()),
   databases: v.optional(v.record(name, v.unknown(), "must be an object of databases")),
+  templates: v.optional(v.record(name, v.unknown(), "must be an object of templates")),
   mcpServers: v.optional(v.record(serverName, v.unknown(), "must be an object of servers")),
   servers: v.optional(v.record(serverName, v.unknown(), "must be an object of servers")),
   settings: v.optional(v.unknown()),
@@ -116,6 +115,8 @@ export type DatabaseEntry = Omit<v.InferOutput<typeof databaseEntry>, "server"> 
 export interface GatewayConfig {
   readonly databases: Readonly<Record<string, DatabaseEntry>>;
   readonly servers: Readonly<Record<string, ProcessEntry | RemoteEntry>>;
+  /** What databases of sessions are made from, by name. */
+  readonly templates: ReadonlyMap<string, Template>;
 }
 
 /**
@@ -137,7 +138,10 @@ export function parseConfig(value: unknown): GatewayConfig {
   const databases: Record<string, DatabaseEntry> = {};
   for (const [key, entry] of Object.entries(top.databases ?? {}))
     databases[key] = parseDatabase(entry, `databases.${key}`);
-  return { databases, servers };
+  const templates = new Map(
+    Object.entries(top.templates ?? {}).map(([key, entry]) => [key, parseTemplate(key, entry, `templates.${key}`)]),
+  );
+  return { databases, servers, templates };
 }
 
 function parseServer(entry: unknown, path: string): ProcessEntry | RemoteEntry {
@@ -173,38 +177,4 @@ function parseDatabase(entry: unknown, path: string): DatabaseEntry {
     );
   }
   return { ...given, server };
-}
-
-function check<Schema extends v.GenericSchema>(schema: Schema, value: unknown, path: string): v.InferOutput<Schema> {
-  const parsed = v.safeParse(schema, value, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  const inner = v.getDotPath(issue);
-  const at = [path, inner].filter(Boolean).join(".");
-  if (issue.type === "strict_object" && issue.expected === "never") {
-    const known =
-      "entries" in schema && typeof schema.entries === "object" && schema.entries !== null
-        ? Object.keys(schema.entries)
-        : [];
-    const [meant] = nearestNames(String(inner), known, 1);
-    throw invalid(
-      at,
-      "is not a known key",
-      meant === undefined
-        ? `Known keys: ${known.filter((key) => !(key in foreignKeys)).join(", ")}.`
-        : `Did you mean ${meant}?`,
-    );
-  }
-  if (issue.type === "strict_object" && issue.received === "undefined") throw invalid(at, "is missing", "Add it.");
-  throw invalid(
-    at,
-    issue.message.startsWith("must ") ? issue.message : "is not valid",
-    "See the README for an example of each block.",
-  );
-}
-
-function invalid(path: string, what: string, hint: string): CodedError {
-  return new CodedError("config_invalid", `${path === "" ? "The config" : `\`${path}\` in the config`} ${what}.`, {
-    hint,
-  });
 }

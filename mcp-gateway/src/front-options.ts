@@ -5,6 +5,7 @@ import type { Member } from "./member.js";
 import type { Meter } from "./meter.js";
 import type { Names } from "./naming.js";
 import type { Router } from "./routing.js";
+import type { SessionDesk } from "./sessions/desk.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** What the face shows and where it sends requests. */
@@ -16,6 +17,8 @@ export interface FrontOptions {
   readonly subscriptions: Subscriptions;
   readonly meter: Meter;
   readonly log: Log;
+  /** What the gateway itself answers, and where calls of a session go. */
+  readonly desk: SessionDesk;
   names(): Names;
   instructions(): string;
   /** Resolves when every server has been listed once, or should have been. */

@@ -174,10 +174,17 @@ async function callTool(params: Fields, request: ClientRequest, options: FrontOp
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, "Invalid params: `arguments` must be an object.");
   }
   if (!options.names().tools.has(name)) await options.whenListed(request.signal);
-  const route = options.router.tool(options.names(), name, argumentsOf(params));
+  const given = argumentsOf(params);
+  const owner = options.names().tools.get(name);
+  if (owner?.kind === "gateway") return options.desk.call(name, given, request);
+  const route =
+    owner?.kind === "databases" && given.session !== undefined
+      ? await options.desk.route(owner, given, request)
+      : options.router.tool(options.names(), name, given);
   const isReading = readsOnly(route.entry);
   if (!isReading && !request.principal.roles.has("write")) throw roleRequired(name);
-  return send(route.member, "tools/call", { ...params, name: route.name }, request, options, isReading);
+  const passed = { ...params, name: route.name, ...("arguments" in route ? { arguments: route.arguments } : {}) };
+  return send(route.member, "tools/call", passed, request, options, isReading);
 }
 
 async function getPrompt(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
@@ -274,7 +281,7 @@ function send(
     request,
     conversations,
     isReading,
-    onServed: () => meter.serve(member.plan.id, method),
+    onServed: () => meter.serve(member.plan.family ?? member.plan.id, method),
   });
 }
 

@@ -9,12 +9,14 @@ import {
   type Log,
   type Notifier,
   type OnListen,
+  openRouteServer,
   type PlainCallHandler,
   type Route,
+  resolveSettings,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
-import { parseConfig } from "./config.js";
+import { type GatewayConfig, parseConfig } from "./config.js";
 import { createConversations } from "./conversation.js";
 import { createDiscovery } from "./discovery.js";
 import { createFleet, type FleetChange } from "./fleet.js";
@@ -28,7 +30,12 @@ import { openApiRoute } from "./openapi.js";
 import { type Operation, toRoute } from "./operation.js";
 import { openPins, pinFolder } from "./pins.js";
 import { createReaper, markVariable } from "./reaper.js";
-import { planServers } from "./servers.js";
+import { type PlanOptions, planServers } from "./servers.js";
+import { openSessions } from "./sessions/open-sessions.js";
+import { planListing } from "./sessions/plan.js";
+import { withSessions } from "./sessions/session-names.js";
+import { type SessionSettings, sessionSettings } from "./sessions/session-settings.js";
+import type { Lookup } from "./sessions/target.js";
 import { describeServers, metricsRoute, type ServersReport, sightOperations } from "./sight.js";
 import { createSubscriptions } from "./subscriptions.js";
 import type { LifeOptions } from "./supervisor.js";
@@ -57,6 +64,10 @@ export interface GatewayOptions {
   readonly drainMs?: number | undefined;
   /** The log level of the suite's own servers. Default `warn`. */
   readonly serverLogLevel?: string | undefined;
+  /** Where and how sessions are kept; what is left out is as in the command's help. */
+  readonly sessions?: Partial<SessionSettings> | undefined;
+  /** Finds the addresses of the hosts that sessions connect to. Default: the system's resolver. */
+  readonly lookup?: Lookup | undefined;
 }
 
 /** A gateway at work; disposing it ends every server it started. */
@@ -65,8 +76,10 @@ export interface Gateway extends AsyncDisposable {
   readonly factory: McpServerFactory;
   /** For the serving room: answers the commonest calls without the SDK. */
   readonly onPlainCall: PlainCallHandler;
-  /** `/metrics`, `/openapi.json` and `/v1/…`. */
+  /** `/metrics`, `/openapi.json`, `/v1/…` and the pages under `/connect/`. */
   readonly routes: readonly Route[];
+  /** Says where the routes are served, so that links to the pages lead there. */
+  servedAt(url: string): void;
   /** Resolves when every server's lists are known and kept for the next start, or should have been; starts nothing. */
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Tells these clients about changes, until the returned function is called. */
@@ -137,25 +150,45 @@ export function openGateway(options: GatewayOptions): Gateway {
     signal: closing.signal,
     log,
   });
-  const plan = (config: unknown) =>
-    planServers(parseConfig(config), {
-      environment,
-      workingDirectory: options.workingDirectory ?? process.cwd(),
-      life: options.life,
-      logLevel: options.serverLogLevel,
-    });
-  fleet.deploy(plan(options.config));
+  const planOptions: PlanOptions = {
+    environment,
+    workingDirectory: options.workingDirectory ?? process.cwd(),
+    life: options.life,
+    logLevel: options.serverLogLevel,
+  };
+  let templates: GatewayConfig["templates"] = new Map();
+  const room = openSessions({
+    settings: resolveSettings(sessionSettings, { file: options.sessions }),
+    environment,
+    log,
+    templates: () => templates,
+    planOptions,
+    createMember: (plan) => createMember(plan, { catalogue, reaper, log, identity, events: unheard }),
+    openPages: (routes) => openRouteServer({ routes, log }),
+    lookup: options.lookup,
+  });
+
+  function deploy(value: unknown): FleetChange {
+    const config = parseConfig(value);
+    const listings = [...config.templates.values()].map((template) => planListing(template, planOptions));
+    const change = fleet.deploy([...planServers(config, planOptions), ...listings]);
+    templates = config.templates;
+    return change;
+  }
+  deploy(options.config);
   discovery.look();
 
   function currentNames(): Names {
     if (names === undefined) {
-      names = nameAll(
+      const hasSources = fleet.router.sources.length > 0;
+      const merged = nameAll(
         fleet.members.map(({ plan, listing }) => {
           const changed = plan.pinKey === undefined ? [] : pins.changed(plan.pinKey, listing?.tools ?? []);
           const { id, databases, prefix } = plan;
           return { id, databases, prefix, listing, blocked: new Set(changed.map(({ name }) => name)) };
         }),
       );
+      names = withSessions(merged, templates, hasSources);
       for (const problem of names.problems) log.warn("not_listed", { problem });
     }
     return names;
@@ -181,9 +214,11 @@ export function openGateway(options: GatewayOptions): Gateway {
     await subscriptions.subscribe(client, uri, member, signal);
   }
 
-  const report = (): ServersReport => describeServers(fleet.members, currentNames().problems);
+  const report = (): ServersReport => describeServers([...fleet.members, ...room.members], currentNames().problems);
+  /** Without those of sessions, whose names would never end. */
+  const figures = (): ServersReport => describeServers(fleet.members, []);
   /** The REST face; whoever adds to it adds operations here. */
-  const operations: readonly Operation[] = sightOperations(report);
+  const operations: readonly Operation[] = [...sightOperations(report), ...room.operations];
   let disposal: Promise<void> | undefined;
   const front: FrontOptions = {
     identity,
@@ -197,6 +232,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     subscriptions,
     meter,
     log,
+    desk: room.desk,
     names: currentNames,
     instructions: () => instructionsOf(fleet.members),
     whenListed: discovery.whenListed,
@@ -209,7 +245,13 @@ export function openGateway(options: GatewayOptions): Gateway {
   return {
     factory: createFront(front),
     onPlainCall: createPlainCalls(front),
-    routes: [metricsRoute(meter, report), openApiRoute(operations), ...operations.map(toRoute)],
+    routes: [
+      metricsRoute(meter, figures, room.gauges),
+      openApiRoute(operations),
+      ...operations.map(toRoute),
+      ...room.routes,
+    ],
+    servedAt: room.pages.servedAt,
     async ready({ signal }) {
       await discovery.whenSettled(signal);
       await catalogue.flush();
@@ -227,7 +269,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     },
     report,
     reload(config) {
-      const change = fleet.deploy(plan(config));
+      const change = deploy(config);
       const { added, removed, changed, kept } = change;
       log.info("config_reloaded", { added, removed, changed, kept: kept.length });
       discovery.look();
@@ -241,6 +283,7 @@ export function openGateway(options: GatewayOptions): Gateway {
         closing.abort();
         pins[Symbol.dispose]();
         conversations[Symbol.dispose]();
+        await room[Symbol.asyncDispose]();
         await fleet[Symbol.asyncDispose]();
         await catalogue.flush();
         await reaper[Symbol.asyncDispose]();
@@ -249,6 +292,9 @@ export function openGateway(options: GatewayOptions): Gateway {
     },
   };
 }
+
+/** A session's server lists what its template's does, and tells nobody. */
+const unheard = { onChange() {}, onResourceUpdated() {}, onStarted() {} };
 
 function tell(notify: Notifier, changes: ReadonlySet<Change>): void {
   if (changes.has("tools")) notify.toolsChanged();

@@ -41,6 +41,7 @@ export function createGateway(options: GatewayOptions): ServableGateway {
         log,
         signal,
       });
+      if (served.url !== undefined) gateway.servedAt(served.url);
       const leave = gateway.addListener(served.notify);
       void served.closed.then(leave);
       return served;

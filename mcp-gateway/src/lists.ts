@@ -23,9 +23,10 @@ export async function list(
   const names = options.names();
   const _meta = { [serversKey]: listStates(options.members) };
   if (method === "tools/list") {
-    // what may not be called is not shown
-    const tools = principal.roles.has("write") ? names.listedTools : names.listedTools.filter(readsOnly);
-    return { tools, _meta };
+    // what may not be called is not shown; the gateway's own tools change nothing but one's own sessions
+    const isOwn = ({ name }: Fields): boolean => names.tools.get(String(name))?.kind === "gateway";
+    const mayCall = (entry: Fields): boolean => principal.roles.has("write") || readsOnly(entry) || isOwn(entry);
+    return { tools: names.listedTools.filter(mayCall), _meta };
   }
   return method === "prompts/list"
     ? { prompts: names.listedPrompts, _meta }
@@ -50,6 +51,7 @@ export async function listResources(params: Fields, { signal }: ClientRequest, o
   await options.whenListed(deadline);
   const lists = await Promise.all(
     options.members.map(async (member) => {
+      if (member.plan.databases?.sources.length === 0) return []; // it stands for databases of sessions
       try {
         return await member.resources(deadline);
       } catch (error) {

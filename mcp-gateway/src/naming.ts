@@ -20,7 +20,9 @@ export interface ListedServer {
 export type Owner =
   | { readonly kind: "server"; readonly server: string; readonly name: string; readonly entry: Fields }
   /** One of the servers of ours that have it, chosen by the `source` of the call. */
-  | { readonly kind: "databases"; readonly servers: readonly string[]; readonly name: string; readonly entry: Fields };
+  | { readonly kind: "databases"; readonly servers: readonly string[]; readonly name: string; readonly entry: Fields }
+  /** The gateway itself. */
+  | { readonly kind: "gateway"; readonly name: string; readonly entry: Fields };
 
 /** Whether a tool says of itself that it only reads. */
 export const readsOnly = ({ annotations }: Fields): boolean =>
@@ -45,10 +47,12 @@ const maxNameLength = 64;
 export function nameAll(servers: readonly ListedServer[]): Names {
   const problems: string[] = [];
   const sources = servers.flatMap(({ databases }) => databases?.sources ?? []);
+  // a server without sources only tells which tools databases of sessions have
+  const standing = servers.filter(({ databases }) => databases?.sources.length !== 0);
   const tools = mergeOurs(servers, "tools", (variants, name, isFirst) =>
     mergeTools(variants, name, servers, isFirst && sources.length > 1),
   );
-  const prompts = mergeOurs(servers, "prompts", (variants) => mergePrompts(variants, servers, sources.length > 1));
+  const prompts = mergeOurs(standing, "prompts", (variants) => mergePrompts(variants, standing, sources.length > 1));
   const blocked = new Map<string, string>();
   for (const { id, databases, listing, prefix = `${id}__`, blocked: changed } of servers) {
     if (databases !== undefined || listing === undefined) continue;
@@ -65,7 +69,7 @@ export function nameAll(servers: readonly ListedServer[]): Names {
     blocked,
     listedTools: [...tools].filter(([name]) => !blocked.has(name)).map(([, { entry }]) => entry),
     listedPrompts: [...prompts.values()].map(({ entry }) => entry),
-    listedTemplates: mergeTemplates(servers),
+    listedTemplates: mergeTemplates(standing),
     problems,
   };
 }
@@ -134,7 +138,7 @@ function mergeTools(
   isListingSources: boolean,
 ): Fields {
   const [first = {}] = variants;
-  const ours = servers.flatMap(({ databases }) => databases ?? []);
+  const ours = servers.flatMap(({ databases }) => databases ?? []).filter((one) => one.sources.length > 0);
   const sources = ours.flatMap((one) => one.sources);
   const schemas = variants.map(({ inputSchema }) => (isFields(inputSchema) ? inputSchema : {}));
   const properties = Object.assign(

@@ -15,6 +15,7 @@ import {
 } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import { type Fields, isFields } from "./message.js";
+import { sessionStatuses } from "./sessions/statuses.js";
 
 /** What an operation's handler gets. */
 export interface OperationCall<Body, Parameters, Query> extends RouteContext {
@@ -117,6 +118,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   conflict: 409,
   unsupported_media_type: 415,
   busy: 429,
+  ...sessionStatuses,
   audit_unavailable: 503,
 };
 

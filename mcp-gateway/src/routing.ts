@@ -25,7 +25,9 @@ export interface Router {
   template(uriTemplate: string, argument: string, known: Fields): readonly Member[];
 }
 
-export function createRouter(members: readonly Member[]): Router {
+export function createRouter(all: readonly Member[]): Router {
+  // a server without sources only tells what databases of sessions list: nothing is for it
+  const members = all.filter(({ plan }) => plan.databases?.sources.length !== 0);
   const byId = new Map(members.map((member) => [member.plan.id, member]));
   const ours = members.filter(({ plan }) => plan.databases !== undefined);
   const others = members.filter(({ plan }) => plan.databases === undefined);
@@ -50,7 +52,7 @@ export function createRouter(members: readonly Member[]): Router {
       if (!owner.servers.includes(member.plan.id)) throw notFound(`${what} for this source`, name, []);
       return { member, name: owner.name, entry: owner.entry };
     }
-    const member = byId.get(owner.server);
+    const member = owner.kind === "server" ? byId.get(owner.server) : undefined;
     if (member === undefined) throw notFound(what, name, known);
     return { member, name: owner.name, entry: owner.entry };
   }

@@ -28,6 +28,8 @@ export type ServerChannel = Channel & {
 export interface PlannedServer {
   /** Unique; `databases:postgres` for ours, the config's own name for others. */
   readonly id: string;
+  /** Under which name its work is counted, where many come and go. Default: the id. */
+  readonly family?: string | undefined;
   /** Set for the suite's own: its tools are merged, its sources routed to it. */
   readonly databases?: { readonly kind: Kind; readonly sources: readonly string[] } | undefined;
   /** Changes whenever what it lists might change. */
@@ -63,15 +65,16 @@ export function planServers(config: GatewayConfig, options: PlanOptions): readon
   return [...databases, ...others];
 }
 
-interface DatabaseGroup {
+/** Databases that share a process. */
+export interface DatabaseGroup {
   readonly id: string;
   readonly kind: Kind;
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly sources: Map<string, DatabaseEntry>;
+  readonly sources: ReadonlyMap<string, DatabaseEntry>;
 }
 
 function groupDatabases(databases: GatewayConfig["databases"]): DatabaseGroup[] {
-  const groups = new Map<string, DatabaseGroup>();
+  const groups = new Map<string, DatabaseGroup & { readonly sources: Map<string, DatabaseEntry> }>();
   for (const [name, entry] of Object.entries(databases)) {
     const kind = kinds.find((one) => one.name === entry.server);
     if (kind === undefined)
@@ -87,7 +90,8 @@ function groupDatabases(databases: GatewayConfig["databases"]): DatabaseGroup[] 
   return [...groups.values()];
 }
 
-function planDatabases({ id, kind, settings, sources }: DatabaseGroup, options: PlanOptions): PlannedServer {
+/** The process of a group. It inherits the kind's own variables (`PG…`, `MYSQL_…`) from `options.environment`. */
+export function planDatabases({ id, kind, settings, sources }: DatabaseGroup, options: PlanOptions): PlannedServer {
   const found = findPackageCommand(kind.package, kind.bin, options.workingDirectory);
   const names = [...sources.keys()];
   const inherited = Object.entries(options.environment).filter(([name]) => name.startsWith(kind.environment));

@@ -8,6 +8,7 @@ import {
   wholeSchema,
 } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
+import { sessionSettings } from "./sessions/session-settings.js";
 
 export const configSetting = {
   config: setting(v.optional(v.string()), {
@@ -82,5 +83,6 @@ export const gatewaySettings = {
     placeholder: "folder",
     group: "Servers",
   }),
+  ...sessionSettings,
   printConfig: printConfigSetting,
 };

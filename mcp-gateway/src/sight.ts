@@ -51,12 +51,13 @@ export function describeServers(members: readonly Member[], problems: readonly s
   return { servers, problems: [...problems] };
 }
 
-export function metricsRoute(meter: Meter, report: () => ServersReport): Route {
+/** `more`: gauges besides those of the config's servers. */
+export function metricsRoute(meter: Meter, report: () => ServersReport, more: () => readonly Gauge[]): Route {
   return {
     method: "GET",
     path: "/metrics",
     handle: async () =>
-      new Response(meter.render(gaugesOf(report())), {
+      new Response(meter.render([...gaugesOf(report()), ...more()]), {
         headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" },
       }),
   };

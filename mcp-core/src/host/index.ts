@@ -17,7 +17,7 @@ export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "
 export { watchForChanges } from "./file-watch.js";
 export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
 export type { HttpOptions } from "./http-options.js";
-export type { Route, RouteContext } from "./http-server.js";
+export type { HttpServer, Route, RouteContext } from "./http-server.js";
 export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";
@@ -40,6 +40,7 @@ export { durationSchema, type QuantityBounds, sizeSchema, wholeSchema } from "./
 export { redactText } from "./redact.js";
 export { type Environment, resolveSettings, type SettingSources } from "./resolve-settings.js";
 export { matchPath } from "./route-path.js";
+export { openRouteServer } from "./route-server.js";
 export {
   type CommandCall,
   type CommandIo,

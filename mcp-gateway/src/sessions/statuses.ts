@@ -1,0 +1,30 @@
+/** The HTTP statuses of what sessions refuse with. */
+
+/** By an error's code; what a database refuses is 422. */
+export const sessionStatuses: Readonly<Record<string, number>> = {
+  session_not_found: 404,
+  sessions_disabled: 404,
+  source_unknown: 404,
+  template_unknown: 400,
+  parameter_invalid: 400,
+  source_required: 400,
+  target_forbidden: 403,
+  target_unknown: 400,
+  session_limit: 429,
+  connection_limit: 409,
+  key_unknown: 503,
+  record_damaged: 500,
+  store_unavailable: 503,
+  authentication_failed: 422,
+  connection_failed: 422,
+  connection_lost: 422,
+  database_not_found: 422,
+  permission_denied: 422,
+  tls_failed: 422,
+  tls_required: 422,
+  too_many_connections: 422,
+  timeout: 422,
+  server_error: 422,
+  server_unavailable: 503,
+  crash_loop: 503,
+};
