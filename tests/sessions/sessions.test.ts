@@ -196,7 +196,7 @@ test("a session that rests ends by itself, its server with it; every call lets i
 });
 
 test("limits: sessions of a principal, databases of a session, a life in all", async () => {
-  await using gateway = await start({ maxSessions: 2, maxConnections: 1, sessionTimeout: 1_500, sessionMaxAge: 1_600 });
+  await using gateway = await start({ maxSessions: 2, maxConnections: 1, sessionTimeout: 8_000, sessionMaxAge: 8_100 });
   const [ada, bob] = [person(gateway.gateway, "ada"), person(gateway.gateway, "bob")];
   const session = await ada.openSession();
   await ada.openSession();
