@@ -7,7 +7,7 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { SourceConfig } from "@database-interface/mcp-core/sql";
 import { type Environment, environmentOptions, secretOf } from "./environment.js";
-import { invalid, parseUrl } from "./url.js";
+import { invalid, parseHost, parseUrl } from "./url.js";
 
 /** How the connection is protected, in libpq's words. */
 export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full";
@@ -49,6 +49,10 @@ export interface PostgresConfig extends SourceConfig {
   readonly isBalanced: boolean;
   /** A pooler such as PgBouncer is said to stand in between; one that is not said to is found out. */
   readonly isPooled: boolean;
+  /** Streaming replicas that reads may go to; mostly none. */
+  readonly replicas: readonly Endpoint[];
+  /** How old a replica's data may be at most, in milliseconds. */
+  readonly maxReplicaLagMs: number;
 }
 
 const sslModes: readonly SslMode[] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
@@ -77,6 +81,8 @@ export function parseSource(url: string, environment: Environment): PostgresConf
     isPooled:
       oneOf(options, "pooler", ["transaction", "auto"], "auto") === "transaction" ||
       oneOf(options, "pgbouncer", ["true", "false"], "false") === "true",
+    replicas: toReplicas(options.get("replicas")),
+    maxReplicaLagMs: toLagMs(options.get("max_replica_lag")),
   });
 }
 
@@ -121,6 +127,22 @@ function withAddresses(endpoints: readonly Endpoint[], list: string | undefined)
     throw invalid("hostaddr is not one IP address for each host.", "Such as host=db.example.com&hostaddr=192.0.2.10.");
   }
   return endpoints.map((endpoint, index) => ({ ...endpoint, address: addresses[index] || undefined }));
+}
+
+function toReplicas(list: string | undefined): readonly Endpoint[] {
+  if (list === undefined || list === "") return [];
+  return list.split(",").map((text) => {
+    const { host, port } = parseHost(text.trim());
+    if (host === "") throw invalid("replicas is not a list of hosts.", "Such as replicas=replica1,replica2:5433.");
+    return { host, port: toPort(port) };
+  });
+}
+
+function toLagMs(text = "10s"): number {
+  const [, digits, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
+  const milliseconds = Number(digits) * ({ ms: 1, s: 1_000, m: 60_000 }[unit ?? ""] ?? Number.NaN);
+  if (milliseconds >= 100 && milliseconds <= 3_600_000) return milliseconds;
+  throw invalid("max_replica_lag is not a duration from 100ms to 60m.", "Such as max_replica_lag=5s.");
 }
 
 function toPort(text: string | undefined): number {

@@ -8,12 +8,23 @@ import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
 import { createNameMemory } from "./guard-memory.js";
 import { createPool } from "./pool.js";
+import { findPosition } from "./position.js";
 import { read } from "./read.js";
+import { routeReads, type Server } from "./replicas.js";
 import type { Source } from "./source.js";
 import { createWriting } from "./writing.js";
 
-/** A pool that connects on first use; never throws for an unreachable server. */
+/** A pool that connects on first use, one for each replica besides; never throws for an unreachable server. */
 export function openDatabase(config: PostgresConfig, options: DatabaseOptions): Database {
+  const primary = openServer(config, options);
+  if (config.replicas.length === 0) return primary.database;
+  const replicas = config.replicas.map((replica) =>
+    openServer({ ...config, endpoints: [replica], target: "any" }, options),
+  );
+  return routeReads(primary, replicas, { maxLagMs: config.maxReplicaLagMs, log: options.log });
+}
+
+function openServer(config: PostgresConfig, options: DatabaseOptions): Server {
   const pool = createPool({
     size: options.poolSize,
     waitMs: options.connectTimeoutMs,
@@ -28,7 +39,7 @@ export function openDatabase(config: PostgresConfig, options: DatabaseOptions): 
     schemas: options.schemas,
     columnRules: options.columnRules ?? [],
   };
-  return {
+  const database: Database = {
     catalog: createCatalog(source, options.schemas),
     check: (callOptions) => check(source, callOptions),
     read: (statement, sink, readOptions) => read(source, statement, sink, readOptions),
@@ -36,5 +47,11 @@ export function openDatabase(config: PostgresConfig, options: DatabaseOptions): 
     explain: (statement, explainOptions) => explain(source, statement, explainOptions),
     writing: createWriting(source),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+  const [endpoint] = config.endpoints;
+  return {
+    label: `${endpoint?.host}:${endpoint?.port}`,
+    database,
+    position: (signal) => findPosition(source, signal),
   };
 }

@@ -16,7 +16,9 @@ export interface UrlParts {
 /** Options that are understood, by libpq's names; `pgbouncer` is Prisma's. */
 const known: ReadonlySet<string> = new Set([
   ..."user password dbname host hostaddr port passfile sslmode sslrootcert sslcert sslkey sslnegotiation".split(" "),
-  ..."connect_timeout application_name target_session_attrs load_balance_hosts pooler pgbouncer".split(" "),
+  ..."connect_timeout application_name target_session_attrs load_balance_hosts pooler pgbouncer replicas max_replica_lag".split(
+    " ",
+  ),
 ]);
 
 /** Options that are common elsewhere and what to do instead. */
@@ -67,7 +69,8 @@ export function parseUrl(url: string): UrlParts {
   };
 }
 
-function parseHost(text: string): { host: string; port: string | undefined } {
+/** A host as a URL writes it. @throws CodedError `url_invalid` */
+export function parseHost(text: string): { host: string; port: string | undefined } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed !== null) return { host: decode(bracketed[1] ?? "", "host"), port: bracketed[2] };
   const [host, port] = splitOnce(text, ":");

@@ -25,9 +25,12 @@ const sourceEntry = v.union(
       schemas: v.optional(v.array(v.string())),
       denyColumns: v.optional(v.array(v.string())),
       mask: v.optional(v.array(v.string())),
+      /** Hosts that hold copies of the database, where it reads from them. */
+      replicas: v.optional(v.array(v.string())),
+      maxReplicaLag: v.optional(v.string()),
     }),
   ],
-  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask",
+  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask, replicas, maxReplicaLag",
 );
 
 /** A source as a config file writes it. */
@@ -44,7 +47,7 @@ export const databaseSettings = {
   }),
   sources: setting(v.optional(v.record(v.string(), sourceEntry)), {
     describe:
-      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns and mask.",
+      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns, mask, replicas and maxReplicaLag.",
     flag: false,
     group: "Databases",
   }),

@@ -80,10 +80,15 @@ function planEntry<Config extends SourceConfig>(
   origins: SourceOrigins,
 ): PlannedSource<Config> {
   const own = typeof entry === "string" ? { url: entry } : entry;
-  const { password, passwordCommand = origins.passwordCommand } = own;
+  const { password, passwordCommand = origins.passwordCommand, replicas, maxReplicaLag } = own;
+  const options = {
+    ...own.options,
+    ...(replicas === undefined ? {} : { replicas: replicas.join(",") }),
+    ...(maxReplicaLag === undefined ? {} : { max_replica_lag: maxReplicaLag }),
+  };
   return {
     name,
-    config: kind.parseSource(withOptions(own.url, own.options ?? {}), origins.environment),
+    config: kind.parseSource(withOptions(own.url, options), origins.environment),
     password: password === undefined ? passwordOf(passwordCommand) : async () => password,
     schemas: own.schemas ?? origins.schemas,
     columnRules: rulesOf(origins, own),
