@@ -2,7 +2,7 @@
  * One client request carried to one server and its answer back, whatever era each speaks: progress, log messages,
  * cancellation and questions on the way. Params and results pass as they are, but for what only one era knows.
  */
-import { ownMetaPrefix, principalMetaKey, toPrincipalMeta } from "@database-interface/mcp-core/host";
+import { clientMetaKey, ownMetaPrefix, principalMetaKey, toPrincipalMeta } from "@database-interface/mcp-core/host";
 import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
 import { callLost } from "./errors.js";
@@ -45,12 +45,13 @@ export async function relay(given: Errand): Promise<Fields> {
   }
 }
 
-/** What is the suite's own in a client's `_meta` is taken off; to our own servers goes who calls. */
+/** What is the suite's own in a client's `_meta` is taken off; to our own servers goes who calls, by which connection. */
 function withPrincipal({ params, member, request }: Errand): Fields {
   const { _meta: given, ...rest } = params;
   const kept = isFields(given) ? Object.entries(given).filter(([key]) => !key.startsWith(ownMetaPrefix)) : [];
   const isOurs = member.plan.databases !== undefined;
-  const own = isOurs ? { [principalMetaKey]: toPrincipalMeta(request.principal) } : {};
+  const client = request.era === "legacy" ? { [clientMetaKey]: request.caller.id } : {};
+  const own = isOurs ? { [principalMetaKey]: toPrincipalMeta(request.principal), ...client } : {};
   const _meta = { ...Object.fromEntries(kept), ...own };
   return Object.keys(_meta).length > 0 ? { ...rest, _meta } : rest;
 }

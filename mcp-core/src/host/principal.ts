@@ -41,6 +41,9 @@ export const ownMetaPrefix = "database-interface/";
 /** Where a gateway tells its own servers who calls: `{"id":"ada","roles":["use"]}`. */
 export const principalMetaKey = `${ownMetaPrefix}principal`;
 
+/** Where a gateway tells its own servers which of its clients' connections a call came by, where there is one. */
+export const clientMetaKey = `${ownMetaPrefix}client`;
+
 /** The principal for the SDK; the token itself goes no further than the door. */
 export const toAuthInfo = ({ id, roles: held }: Principal): AuthInfo => ({
   token: "",
@@ -58,11 +61,14 @@ export interface CallContext {
 }
 
 /**
- * Who makes a call. Over HTTP it is whom the door let in, whatever the client says. Over stdio the parent process may
- * speak for others, and else calls for itself.
+ * Who makes a call. Over HTTP it is whom the door let in, whatever the client says. Over stdio the parent process speaks
+ * for others where it is trusted to, and else calls for itself.
  */
-export function principalOf({ http, mcpReq }: CallContext): Principal {
-  if (http === undefined) return parsePrincipal(mcpReq._meta?.[principalMetaKey]) ?? localPrincipal;
+export function principalOf({ http, mcpReq }: CallContext, { isParentTrusted = false } = {}): Principal {
+  if (http === undefined) {
+    const spokenFor = isParentTrusted ? parsePrincipal(mcpReq._meta?.[principalMetaKey]) : undefined;
+    return spokenFor ?? localPrincipal;
+  }
   const { authInfo } = http;
   return authInfo === undefined ? localPrincipal : { id: authInfo.clientId, roles: toRoles(authInfo.scopes) };
 }

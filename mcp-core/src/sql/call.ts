@@ -25,6 +25,8 @@ export interface Source {
 
 /** What a database server is told by its operator, apart from where its sources are. */
 export interface ServerSettings extends PolicySettings {
+  /** Over stdio the parent process speaks for its clients, as a gateway does. Default false. */
+  readonly isParentTrusted?: boolean;
   /** `core`, `all` or names of tools. Default `core`. */
   readonly tools: readonly string[];
   /** Adds `structuredContent` and `outputSchema` where a tool answers in JSON. */

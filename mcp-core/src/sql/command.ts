@@ -108,6 +108,7 @@ function toServerSettings(values: Values): ServerSettings {
     mode: values.mode,
     tools: values.tools,
     structured: values.structured ?? false,
+    isParentTrusted: values.trustParent ?? false,
     poolSize: values.pool,
     maxRows: values.maxRows,
     maxBytes: values.maxBytes,

@@ -7,8 +7,6 @@ import { randomBytes } from "node:crypto";
 import {
   type CallToolResult,
   type InputRequiredResult,
-  inputRequired,
-  inputResponse,
   type McpServerFactory,
   ProtocolError,
   ProtocolErrorCode,
@@ -22,7 +20,6 @@ import { createApprovals } from "./approvals.js";
 import {
   type Call,
   chooseSource,
-  type Human,
   Question,
   quoteOf,
   type ServerLog,
@@ -30,9 +27,10 @@ import {
   type Service,
   type Source,
 } from "./call.js";
-import { type CallRecord, openCallRecord } from "./call-record.js";
+import { type CallRecord, type CallStart, openCallRecord } from "./call-record.js";
 import { createCursors } from "./cursors.js";
 import { withHints } from "./hints.js";
+import { clientOf, type Entrance, toHuman, toInputRequired } from "./human.js";
 import { cutText, toJsonText } from "./json-text.js";
 import { cursorLimits } from "./limits.js";
 import { createOutcomes } from "./outcomes.js";
@@ -73,7 +71,6 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
   const instructions = toInstructions(service);
 
   const factory: McpServerFactory = ({ era }): Server => {
-    // A modern request stands alone: all of a principal's are one caller.
     const connection = era === "modern" ? "modern" : randomBytes(16).toString("base64url");
     const server = new Server(
       { name: kind.command, title: kind.title, version: kind.version },
@@ -83,14 +80,15 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
         jsonSchemaValidator: noValidator,
       },
     );
+    const entrance: Entrance = { server, era, connection, isParentTrusted: settings.isParentTrusted === true };
     server.onerror = (error) => log.debug("protocol_error", { error: error.message });
     server.setRequestHandler("tools/list", (_, context) =>
-      principalOf(context).roles.has("write") ? listedTools : reading,
+      principalOf(context, settings).roles.has("write") ? listedTools : reading,
     );
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
-      return callTool(tool, params.arguments, context, service, server, toHuman(connection, server, context));
+      return callTool(tool, params.arguments, context, service, entrance);
     });
     server.setRequestHandler("resources/list", (_, context) => resources.list(context.mcpReq.signal));
     server.setRequestHandler("resources/templates/list", () => resources.templates());
@@ -121,12 +119,14 @@ async function callTool(
   given: unknown,
   context: ServerContext,
   service: Service,
-  server: Server,
-  human: Human,
+  entrance: Entrance,
 ): Promise<CallToolResult | InputRequiredResult> {
   const { signal, _meta } = context.mcpReq;
   const progressToken = _meta?.progressToken;
-  const record = service.audit && recordCall(service.audit, tool, given, context, service, server);
+  const principal = principalOf(context, service.settings);
+  const client = clientOf(entrance, context);
+  const record = service.audit && recordCall(service.audit, tool, given, service, { principal: principal.id, client });
+  const human = toHuman(entrance, context, principal);
   const call: Call = { service, signal, progress: { rows: 0 }, human, record };
   const began = performance.now();
   using _ticks =
@@ -145,7 +145,7 @@ async function callTool(
     });
   try {
     await record?.begin();
-    if (tool.access === "write" && !principalOf(context).roles.has("write")) throw roleRequired();
+    if (tool.access === "write" && !principal.roles.has("write")) throw roleRequired();
     const text = await tool.run(given, call);
     await endRecord(record, tool, "ok", { rows: call.progress.rows, bytes: Buffer.byteLength(text) });
     finish("ok");
@@ -181,9 +181,8 @@ function recordCall(
   trail: AuditTrail,
   tool: Tool,
   given: unknown,
-  context: ServerContext,
   service: Service,
-  server: Server,
+  who: Pick<CallStart, "principal" | "client">,
 ): CallRecord {
   const { sql, source: asked } = textsOf(given);
   const [only] = service.sources.keys();
@@ -194,37 +193,8 @@ function recordCall(
     source: named !== undefined && service.sources.has(named) ? named : undefined,
     sql,
     lexis: service.kind.lexis ?? "standard",
-    principal: principalOf(context).id,
-    client: server.getClientVersion(),
+    ...who,
   });
-}
-
-const questionName = "allow";
-
-/** The question as a form of one box to tick; both eras' clients show it, the older through the SDK's own round. */
-function toInputRequired({ message, approval }: Question): InputRequiredResult {
-  const asked = inputRequired.elicit({
-    message,
-    requestedSchema: {
-      type: "object",
-      properties: { allow: { type: "boolean", title: "Run this statement", default: false } },
-      required: ["allow"],
-    },
-  });
-  return inputRequired({ inputRequests: { [questionName]: asked }, requestState: approval });
-}
-
-/** Who calls, and what they were asked and said in an earlier round. Anything but a clear yes is a no. */
-function toHuman(connection: string, server: Server, context: ServerContext): Human {
-  const { mcpReq } = context;
-  const caller = `${connection} ${principalOf(context).id}`;
-  const form = server.getClientCapabilities()?.elicitation;
-  const canAsk = form !== undefined && (form.form !== undefined || form.url === undefined);
-  const approval = mcpReq.requestState();
-  if (typeof approval !== "string") return { caller, canAsk };
-  const said = inputResponse(mcpReq.inputResponses, questionName);
-  const isYes = said.kind === "elicit" && said.action === "accept" && said.content?.allow === true;
-  return { caller, canAsk, answer: { approval, isYes } };
 }
 
 const roleRequired = (): CodedError =>

@@ -145,6 +145,10 @@ export const databaseSettings = {
     group: "Serving",
   }),
   ...servingSettings({ port: 8731 }),
+  trustParent: setting(v.optional(v.boolean()), {
+    describe: "Over stdio, takes the word of the program that started it for who calls; a gateway sets it.",
+    group: "Serving",
+  }),
   ...auditSettings,
   check: setting(v.optional(v.boolean()), {
     describe: "Connects, prints the self-audit and ends: 0 if every source answers.",
