@@ -8,6 +8,11 @@ import type { SessionEntry } from "./answer.js";
 import { createDatabaseCalls, type DatabaseCalls } from "./database-calls.js";
 import { createConnection, type GatewayConnection } from "./gateway/connection.js";
 import type { GatewaySpec } from "./gateway/launch.js";
+import { createKnowledge } from "./knowledge/knowledge.js";
+import { knowledgeFolder, type Notes, openNotes } from "./knowledge/notes.js";
+import { createModelCaller, type ModelSetting } from "./model/model-caller.js";
+import { chooseModels } from "./model/model-choice.js";
+import { type PolicyInput, parsePolicy } from "./policy.js";
 import type { Report } from "./report.js";
 import type { Runner } from "./run.js";
 import type { Run } from "./run-stream.js";
@@ -23,6 +28,12 @@ export interface AgentOptions {
   readonly gateway: GatewaySpec;
   /** Where sessions are kept: `memory` (default), `file`, `file:<folder>`, `redis://…`, or a checkpointer of one's own. */
   readonly store?: BaseCheckpointSaver | string;
+  /** What answers questions: a model, or names of them, the next for when one fails. By default the environment's. */
+  readonly model?: ModelSetting | readonly ModelSetting[];
+  /** How far the agent goes by itself, and what a model gets to see. */
+  readonly policy?: PolicyInput;
+  /** The folder of notes and examples; by default `DB_AGENT_KNOWLEDGE`, else below the user's configuration. */
+  readonly knowledge?: string;
   /** What a named store is sealed with, as `MCP_KEYS` has it; by default those of the environment. */
   readonly keys?: string;
 }
@@ -36,6 +47,8 @@ export interface SessionOptions {
 /** The agent. Connects on first use; close it to end what it started. */
 export interface Agent extends DatabaseCalls, AsyncDisposable {
   readonly connection: GatewayConnection;
+  /** What people know of the databases: notes, and approved questions with their statements. */
+  readonly notes: Notes;
   /** A new session, or the one of a reference id. @throws AgentError `session_unknown`, also for another owner's */
   session(reference?: string, options?: SessionOptions): Promise<Session>;
   /** The sessions that are kept, latest first. */
@@ -61,9 +74,17 @@ export function createAgent(options: AgentOptions): Agent {
     const { openCheckpointer } = await import("./sessions.js");
     return openCheckpointer(options.store ?? "memory", options.keys, process.env);
   });
+  const policy = parsePolicy(options.policy ?? {});
+  const notes = openNotes(options.knowledge ?? knowledgeFolder(process.env));
+  const knowledge = createKnowledge(databases, notes, policy);
   const runner = once(async (): Promise<Runner> => {
-    const [{ createRunner }, { checkpointer }] = await Promise.all([import("./run.js"), store()]);
-    return createRunner(connection, checkpointer);
+    const [{ createRunner }, { createToolboxLoader }, opened] = await Promise.all([
+      import("./run.js"),
+      import("./tools.js"),
+      store(),
+    ]);
+    const models = createModelCaller(() => [options.model ?? chooseModels(process.env)].flat());
+    return createRunner({ databases, models, knowledge, policy, loadTools: createToolboxLoader(connection) }, opened);
   });
   const at = (id: string): Session => createSession(id, { connection, databases, loadRunner: runner });
 
@@ -80,6 +101,7 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     ...databases,
     connection,
+    notes,
     async session(reference, { owner } = {}) {
       if (reference !== undefined) {
         await assertKnown(reference, owner);
@@ -101,7 +123,7 @@ export function createAgent(options: AgentOptions): Agent {
       await (await store()).checkpointer.deleteThread(reference);
     },
     run: (task, { session = randomBytes(16).toString("base64url"), signal } = {}) => at(session).run(task, { signal }),
-    recall: async (session) => (await runner()).recall(session),
+    recall: async (session) => (await (await runner()).view(session))?.report,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -2,6 +2,7 @@
 import type { Approval } from "./approval.js";
 import type { ErrorReport } from "./errors.js";
 import type { Usage } from "./events.js";
+import type { Message } from "./message.js";
 import type { Report } from "./report.js";
 import type { QueryResult } from "./result.js";
 
@@ -36,17 +37,6 @@ export interface Answer {
   readonly error?: ErrorReport;
 }
 
-/** A message of a session's conversation. */
-export interface SessionMessage {
-  readonly id: string;
-  readonly from: "human" | "model" | "tool";
-  readonly text: string;
-  /** Calls of tools the model asked for; arguments as JSON text. */
-  readonly calls?: readonly { readonly id: string; readonly name: string; readonly args: string }[];
-  /** The call a tool's message answers. */
-  readonly call?: string;
-}
-
 /** A session as its store has it. */
 export interface SessionView {
   readonly session: string;
@@ -57,7 +47,7 @@ export interface SessionView {
   readonly approvals: readonly Approval[];
   /** True when a run was cut off, as by a crash: `resume` goes on with it. */
   readonly isCutOff: boolean;
-  readonly messages: readonly SessionMessage[];
+  readonly messages: readonly Message[];
   /** The report of its last workflow run. */
   readonly report?: Report;
 }

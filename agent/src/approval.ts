@@ -31,6 +31,8 @@ export const approvalSchema = v.object({
   dryRun: v.optional(dryRunSchema),
   /** The server wants a code besides, which its operator reads in its log. */
   needsCode: v.optional(v.boolean()),
+  /** Afterwards it can only be rejected. An ISO date. */
+  expiresAt: v.optional(v.string()),
   /** Answers to choose from; another is welcome. */
   choices: v.optional(v.array(v.string())),
 });

@@ -165,6 +165,11 @@ export class SealedCheckpointer extends BaseCheckpointSaver {
     });
   }
 
+  /** The right to work on a thread, until disposed; undefined while another process has it. */
+  claim(thread: string): Promise<AsyncDisposable | undefined> {
+    return this.#store.claims.take(keyOf(thread));
+  }
+
   /** Every thread these keys open, latest first. */
   async threads(): Promise<readonly StoredThread[]> {
     const found: StoredThread[] = [];

@@ -9,6 +9,7 @@ import { isDatabaseUrl, nameSource } from "./gateway/sources.js";
 import { describeSourceCheck } from "./graphs/verify.js";
 import type { ConnectionReport, InspectionReport } from "./report.js";
 import type { QueryResult } from "./result.js";
+import { toRows } from "./rows.js";
 import type { Emit, Ended } from "./run-stream.js";
 
 /** What to look up: tables in full, else objects by the search. */
@@ -125,14 +126,6 @@ export async function queryOnce(
   emit({ ...toRows(result), type: "rows", statement, connection, ms });
   return { result, ok: true, statements: { ok: 1, failed: 0, skipped: 0 } };
 }
-
-/** A result as its event has it: copied, because events are the listener's own. */
-export const toRows = ({ nextCursor: _, ...result }: QueryResult) => ({
-  ...result,
-  columns: [...result.columns],
-  types: [...result.types],
-  rows: result.rows.map((row) => [...row]),
-});
 
 /** The source a statement runs on where it names none. @throws AgentError `source_required` where there are several */
 export async function oneSource(databases: Pick<DatabaseCalls, "sources">, given: string | undefined): Promise<string> {

@@ -44,6 +44,15 @@ export function parseQueryReply(text: string): QueryResult {
   };
 }
 
+/** What a reply of `execute` says, as rows: those it returned, else how many it affected. */
+export function parseWriteReply(text: string): QueryResult {
+  const reply = readObject(text);
+  const returned = reply.get("returned");
+  if (returned?.startsWith("{")) return parseQueryReply(returned);
+  const affected = toCell(reply.get("rows_affected") ?? "null");
+  return { columns: ["rows_affected"], types: ["integer"], rows: [[affected]], rowCount: 1, truncated: false };
+}
+
 const invalidReply = (): AgentError =>
   new AgentError("reply_invalid", "The server's reply to query is not a result.", {
     hint: "Is the address a gateway or database server of this suite, in a version that fits?",

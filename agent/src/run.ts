@@ -1,31 +1,29 @@
-/** Runs of the workflow: LangGraph's stream as our typed events, its checkpoints as reports. */
-import type { BaseCheckpointSaver } from "@langchain/langgraph";
+/**
+ * Runs of a session's graph: LangGraph's stream as our typed events, one run at a time on a session, its checkpoints written
+ * before anything follows from them.
+ */
+import { randomUUID } from "node:crypto";
+import { Command } from "@langchain/langgraph";
 import type { Answer, SessionView } from "./answer.js";
 import type { Decision } from "./approval.js";
 import { AgentError } from "./errors.js";
 import type { AgentEvent } from "./events.js";
-import type { GatewayConnection } from "./gateway/connection.js";
-import { createWorkflow, recursionLimitOf } from "./graphs/workflow.js";
-import type { WorkflowState } from "./graphs/workflow-state.js";
-import { type Report, toReport } from "./report.js";
+import type { Ports } from "./graphs/ports.js";
+import { createSessionGraph } from "./graphs/session-graph.js";
+import { recursionLimitOf } from "./graphs/workflow.js";
+import type { Report } from "./report.js";
+import { type ConverseRequest, toInput, toTurn } from "./run-inputs.js";
+import { assertAnswerable, assertFree } from "./run-rules.js";
 import type { Emit, Ended } from "./run-stream.js";
+import { toAnswer, toApprovals, toView } from "./session-views.js";
+import type { OpenedCheckpointer } from "./sessions.js";
 import type { Task } from "./task.js";
-import { loadTools, type Toolbox } from "./tools.js";
 
-/** What a run needs besides its task. */
+/** What a run needs besides what is asked. */
 export interface RunSettings {
   readonly session: string;
   readonly signal: AbortSignal | undefined;
   readonly emit: Emit;
-}
-
-/** What is asked of the model, or of the gate. */
-export interface ConverseRequest {
-  readonly job: "ask" | "chat" | "execute";
-  /** The question, the message, or the statement. */
-  readonly text: string;
-  readonly source?: string | undefined;
-  readonly params?: readonly unknown[] | undefined;
 }
 
 /** Runs things under a reference id, and remembers them. */
@@ -37,124 +35,91 @@ export interface Runner {
   answer(approval: string, decision: Decision, settings: RunSettings): Promise<Ended<Answer>>;
   /** Goes on with a run that was cut off. */
   resume(settings: RunSettings): Promise<Ended<Answer>>;
-  recall(session: string): Promise<Report | undefined>;
   /** Keeps a new session, before anything has run in it. */
   create(session: string, owner: string | undefined): Promise<void>;
   /** A session as it is kept; undefined for an unknown one. */
   view(session: string): Promise<SessionView | undefined>;
 }
 
-/** A runner on this connection. */
-export function createRunner(connection: GatewayConnection, checkpointer: BaseCheckpointSaver): Runner {
-  let toolbox: Promise<Toolbox> | undefined;
-  const workflow = createWorkflow({
-    checkpointer,
-    loadTools() {
-      toolbox ??= loadTools(connection).catch((error: unknown) => {
-        toolbox = undefined;
-        throw error;
-      });
-      return toolbox;
-    },
-  });
-  const running = new Set<string>();
-  const recall = recallFrom(workflow);
+/** Steps a turn may take: drafts, calls and gates, each of a few nodes. */
+const turnSteps = 200;
+/** What a run has, after it was told to stop, to keep what it knows. */
+const graceMs = 10_000;
+
+/** A runner of the graph over these ports. */
+export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckpointer): Runner {
+  const graph = createSessionGraph(ports, checkpointer);
+  type Input = Parameters<typeof graph.stream>[0];
   const at = (session: string) => ({ configurable: { thread_id: session } });
+  const snapshotOf = (session: string) => graph.getState(at(session));
+
+  /** One run at a time: what is checked before it starts holds until it ends. */
+  async function exclusively<T>(session: string, work: () => Promise<T>): Promise<T> {
+    await using claimed = await claim(session);
+    if (claimed === undefined) throw busy();
+    return await work();
+  }
+
+  async function stream(input: Input, settings: RunSettings, steps: number): Promise<void> {
+    const { session, signal, emit } = settings;
+    using ending = endAfter(signal, graceMs);
+    const events = await graph.stream(input, {
+      configurable: { thread_id: session, invocation: randomUUID(), signal },
+      streamMode: "custom",
+      durability: "sync", // a write must not begin before it is on record that it will
+      recursionLimit: steps,
+      signal: ending.signal,
+    });
+    for await (const event of events) emit(event as AgentEvent); // the nodes write nothing else
+    signal?.throwIfAborted();
+  }
+
+  async function turn(input: Input, settings: RunSettings): Promise<Ended<Answer>> {
+    await stream(input, settings, turnSteps);
+    const answer = toAnswer(settings.session, await snapshotOf(settings.session));
+    for (const approval of answer.approvals) settings.emit({ type: "approval_required", ...approval });
+    return {
+      result: answer,
+      ok: answer.status !== "failed",
+      waiting: answer.status === "waiting",
+      ...(answer.text === "" ? {} : { answer: answer.text }),
+      ...(answer.usage === undefined ? {} : { usage: answer.usage }),
+    };
+  }
 
   return {
-    recall,
-    async runTask(task, { session, signal, emit }) {
-      if (running.has(session)) throw busy();
-      running.add(session);
-      toolbox = undefined; // what the gateway lists may have changed since the last run
-      try {
-        const stream = await workflow.stream(toInput(task), {
-          ...at(session),
-          streamMode: "custom",
-          recursionLimit: recursionLimitOf(task.statements.length),
-          ...(signal === undefined ? {} : { signal }),
-        });
-        for await (const event of stream) emit(event as AgentEvent); // the workflow's nodes write nothing else
-        signal?.throwIfAborted();
-      } finally {
-        running.delete(session);
-      }
-      const report = await recall(session);
-      if (report === undefined) throw new AgentError("internal", "The run left no state.");
-      return { result: report, ok: report.ok, ...toCounts(report) };
-    },
-    converse: async () => Promise.reject(noModel()),
-    answer: async () => Promise.reject(nothingAsked()),
-    resume: async () => Promise.reject(nothingAsked()),
+    runTask: (task, settings) =>
+      exclusively(settings.session, async () => {
+        assertFree(settings.session, await snapshotOf(settings.session));
+        await stream(toInput(task), settings, recursionLimitOf(task.statements.length));
+        const { report } = toView(settings.session, await snapshotOf(settings.session)) ?? {};
+        if (report === undefined) throw new AgentError("internal", "The run left no state.");
+        return { result: report, ok: report.ok, ...toCounts(report) };
+      }),
+    converse: (request, settings) =>
+      exclusively(settings.session, async () => {
+        if (request.job !== "execute") ports.models.assertSet();
+        assertFree(settings.session, await snapshotOf(settings.session));
+        return turn(toTurn(request), settings);
+      }),
+    answer: (approval, decision, settings) =>
+      exclusively(settings.session, async () => {
+        assertAnswerable(approval, decision, settings.session, await snapshotOf(settings.session));
+        // it resumes, and names no node
+        return turn(new Command({ resume: { [approval]: { approval, decision } } }) as Input, settings);
+      }),
+    resume: (settings) =>
+      exclusively(settings.session, async () => {
+        const { next, ...snapshot } = await snapshotOf(settings.session);
+        const waits = toApprovals(settings.session, { next, ...snapshot }).length > 0;
+        if (next.length === 0 || waits) throw nothingToResume(waits);
+        return turn(null, settings);
+      }),
     async create(session, owner) {
       const createdAt = new Date().toISOString();
-      await workflow.updateState(at(session), { createdAt, ...(owner === undefined ? {} : { owner }) }, "report");
+      await graph.updateState(at(session), { createdAt, ...(owner === undefined ? {} : { owner }) }, "report");
     },
-    async view(session) {
-      const { values, createdAt: updatedAt } = await workflow.getState(at(session));
-      if (updatedAt === undefined) return undefined;
-      const { createdAt, owner } = values as Partial<WorkflowState>; // a session may hold only a part of it
-      const report = await recall(session);
-      return {
-        session,
-        updatedAt,
-        ...(createdAt === undefined ? {} : { createdAt }),
-        ...(owner === undefined ? {} : { owner }),
-        approvals: [],
-        isCutOff: false,
-        messages: [],
-        ...(report === undefined ? {} : { report }),
-      };
-    },
-  };
-}
-
-const noModel = (): AgentError =>
-  new AgentError("model_unset", "No model is configured.", {
-    hint: "Set DB_AGENT_MODEL and DB_AGENT_MODEL_URL (any OpenAI-compatible address), or DB_AGENT_MODEL=openai:<model>.",
-  });
-
-const nothingAsked = (): AgentError =>
-  new AgentError("approval_unknown", "Nothing of this name is asked in this session.", {
-    hint: "It may have been answered already, here or by another process.",
-  });
-
-const busy = (): AgentError =>
-  new AgentError("session_busy", "This session has a run going on.", {
-    hint: "Wait for it, or use another.",
-    retryable: true,
-  });
-
-/** Reports from a store alone, without any gateway. */
-export function createRecall(checkpointer: BaseCheckpointSaver): Runner["recall"] {
-  const loadTools = () => Promise.reject(new AgentError("internal", "Looking back needs no tools."));
-  return recallFrom(createWorkflow({ checkpointer, loadTools }));
-}
-
-const recallFrom =
-  (workflow: ReturnType<typeof createWorkflow>): Runner["recall"] =>
-  async (session) => {
-    const { values } = await workflow.getState({ configurable: { thread_id: session } });
-    const state = values as Partial<WorkflowState>; // empty for an unknown thread
-    return state.statements === undefined ? undefined : toReport(session, state as WorkflowState);
-  };
-
-function toInput({ title, connections, inspect, statements, stopsOnError }: Task) {
-  return {
-    title,
-    connections: [...connections],
-    lookUp: inspect ?? null,
-    statements: statements.map(({ params, ...statement }) => ({
-      ...statement,
-      ...(params === undefined ? {} : { params: JSON.stringify(params) }),
-    })),
-    stopsOnError,
-    startedAt: new Date().toISOString(),
-    failure: null,
-    checks: [],
-    inspections: [],
-    results: [],
-    finishedAt: null,
+    view: async (session) => toView(session, await snapshotOf(session)),
   };
 }
 
@@ -166,3 +131,31 @@ function toCounts(report: Report) {
     statements: { ok: count("ok"), failed: count("failed"), skipped: count("skipped") },
   };
 }
+
+/** A signal that fires a while after another one; dispose it when the work is over. */
+function endAfter(signal: AbortSignal | undefined, ms: number): Disposable & { readonly signal: AbortSignal } {
+  const ending = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => ending.abort(), ms);
+  };
+  signal?.addEventListener("abort", begin, { once: true });
+  return {
+    signal: ending.signal,
+    [Symbol.dispose]() {
+      signal?.removeEventListener("abort", begin);
+      clearTimeout(timer);
+    },
+  };
+}
+
+const busy = (): AgentError =>
+  new AgentError("session_busy", "This session has a run going on.", {
+    hint: "Wait for it, or use another.",
+    retryable: true,
+  });
+
+const nothingToResume = (waits: boolean): AgentError =>
+  new AgentError("nothing_to_resume", waits ? "The session waits for a human's answer." : "Nothing was cut off here.", {
+    hint: waits ? "Answer what it asks." : "Ask anew.",
+  });

@@ -5,6 +5,7 @@ import type { SessionEntry } from "./answer.js";
 import { SealedCheckpointer } from "./checkpoint.js";
 import type { Environment } from "./config-file.js";
 import { AgentError } from "./errors.js";
+import { memoryClaims } from "./store/claims.js";
 import { openStore } from "./store/open-store.js";
 import { readKeys } from "./store/seal.js";
 
@@ -38,6 +39,8 @@ export interface OpenedCheckpointer extends AsyncDisposable {
   readonly checkpointer: BaseCheckpointSaver;
   /** Latest first. */
   list(): Promise<readonly SessionEntry[]>;
+  /** The right to work on a session, until disposed; undefined while another run has it. */
+  claim(session: string): Promise<AsyncDisposable | undefined>;
 }
 
 /** A checkpointer of one's own as it is, or the sealed one on a store by its word; `keys` go before the environment's. */
@@ -47,12 +50,19 @@ export async function openCheckpointer(
   environment: Environment,
 ): Promise<OpenedCheckpointer> {
   if (typeof store !== "string") {
-    return { checkpointer: store, list: () => listSessions(store), async [Symbol.asyncDispose]() {} };
+    const claims = memoryClaims();
+    const claim = (session: string) => claims.take(session); // all that can be said of a store we don't know
+    return { checkpointer: store, list: () => listSessions(store), claim, async [Symbol.asyncDispose]() {} };
   }
   const ofEnvironment = store === "memory" ? {} : environment; // what ends with the process needs no lasting key
   const opened = await openSessions(store, keys === undefined ? ofEnvironment : { ...environment, MCP_KEYS: keys });
   const { checkpointer } = opened;
-  return { checkpointer, list: () => listSessions(checkpointer), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+  return {
+    checkpointer,
+    list: () => listSessions(checkpointer),
+    claim: (session) => checkpointer.claim(session),
+    [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
+  };
 }
 
 async function listSessions(checkpointer: BaseCheckpointSaver): Promise<readonly SessionEntry[]> {

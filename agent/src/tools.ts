@@ -7,11 +7,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { DynamicStructuredTool } from "@langchain/core/tools";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { AgentError } from "./errors.js";
-import type { CallOptions, GatewayConnection } from "./gateway/connection.js";
+import type { CallOptions, GatewayConnection, ListedTool } from "./gateway/connection.js";
 
 /** Tools by name, and a call by name. */
 export interface Toolbox {
   readonly tools: ReadonlyMap<string, DynamicStructuredTool>;
+  /** Whether a tool says of itself that it only reads; what says nothing writes. */
+  isReadOnly(name: string): boolean;
   /** The text a tool answers. @throws AgentError with the server's code */
   call(name: string, args: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<string>;
 }
@@ -35,8 +37,10 @@ export async function loadTools(connection: GatewayConnection): Promise<Toolbox>
     if (tools.has(tool.name)) throw new AgentError("tool_ambiguous", `The gateway lists two tools named ${tool.name}.`);
     tools.set(tool.name, tool);
   }
+  const readOnly = new Set((await connection.tools()).filter(readsOnly).map(({ name }) => name));
   return {
     tools,
+    isReadOnly: (name) => readOnly.has(name),
     async call(name, args, options = {}) {
       const tool = tools.get(name);
       if (tool === undefined) throw new AgentError("tool_unknown", `The gateway has no tool ${name}.`);
@@ -46,6 +50,22 @@ export async function loadTools(connection: GatewayConnection): Promise<Toolbox>
       const answer: unknown = await currentCall.run(options, () => tool.invoke(given, config));
       return toText(answer);
     },
+  };
+}
+
+const readsOnly = ({ annotations }: ListedTool): boolean => annotations?.readOnlyHint === true;
+
+/** Loads the tools when they are first needed, and again when the gateway's list has changed. */
+export function createToolboxLoader(connection: GatewayConnection): () => Promise<Toolbox> {
+  let loaded: { readonly of: readonly ListedTool[]; readonly toolbox: Promise<Toolbox> } | undefined;
+  return async () => {
+    const listed = await connection.tools();
+    if (loaded?.of !== listed) loaded = { of: listed, toolbox: loadTools(connection) };
+    const { toolbox } = loaded;
+    toolbox.catch(() => {
+      loaded = undefined;
+    });
+    return toolbox;
   };
 }
 

@@ -96,8 +96,8 @@ describe("a session", () => {
 
   test("asks and chats only with a model, and says what to set", async () => {
     const session = await agent.session();
-    for (const run of [session.ask("how many people?"), session.chat("hello")]) {
-      await expect(run.result).rejects.toMatchObject({
+    for (const start of [() => session.ask("how many people?"), () => session.chat("hello")]) {
+      await expect(start().result).rejects.toMatchObject({
         code: "model_unset",
         report: { hint: expect.stringContaining("DB_AGENT_MODEL") },
       });

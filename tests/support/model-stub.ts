@@ -17,6 +17,9 @@ export interface SentRequest {
   readonly body: { readonly messages: readonly { role: string; content: string | null }[] } & Record<string, unknown>;
 }
 
+/** An answer, or how to find it. */
+export type Scripted = ScriptedAnswer | ((request: SentRequest) => ScriptedAnswer);
+
 /** The running stub. */
 export interface ModelStub extends AsyncDisposable {
   /** Up to and with `/v1`. */
@@ -24,21 +27,31 @@ export interface ModelStub extends AsyncDisposable {
   readonly requests: readonly SentRequest[];
   /** Connections the client closed before its answer was over. */
   dropped(): number;
-  /** Adds answers to the script, which is followed in order. */
-  answer(...next: readonly ScriptedAnswer[]): void;
+  /** Adds answers to the script, which is followed in order; one may look at what was sent. */
+  answer(...next: readonly Scripted[]): void;
+  /** Answers nobody has asked for; they are taken out. */
+  unused(): readonly Scripted[];
+  /** Answers whatever the script has no answer for. */
+  otherwise(answer: (request: SentRequest) => ScriptedAnswer): void;
 }
 
 /** Starts a stub with nothing to say yet; a request beyond the script gets 400. */
 export async function startModelStub(): Promise<ModelStub> {
-  const script: ScriptedAnswer[] = [];
+  const script: Scripted[] = [];
+  let rest: (request: SentRequest) => ScriptedAnswer = () => ({ status: 400 });
   const requests: SentRequest[] = [];
   let dropped = 0;
   const server = createServer(async (request, response) => {
-    requests.push({ authorization: request.headers.authorization, body: JSON.parse(await readAll(request)) });
+    const sent: SentRequest = {
+      authorization: request.headers.authorization,
+      body: JSON.parse(await readAll(request)),
+    };
+    requests.push(sent);
     response.on("close", () => {
       if (!response.writableFinished) dropped += 1;
     });
-    const next = script.shift() ?? { status: 400 };
+    const scripted = script.shift() ?? rest;
+    const next = typeof scripted === "function" ? scripted(sent) : scripted;
     if ("status" in next) {
       const after = next.retryAfterS === undefined ? {} : { "retry-after": String(next.retryAfterS) };
       response.writeHead(next.status, after).end('{"error":{"message":"You said: secret prompt"}}');
@@ -84,6 +97,10 @@ export async function startModelStub(): Promise<ModelStub> {
     requests,
     dropped: () => dropped,
     answer: (...next) => script.push(...next),
+    unused: () => script.splice(0),
+    otherwise(answer) {
+      rest = answer;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => {

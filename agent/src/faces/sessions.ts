@@ -45,7 +45,6 @@ export async function runSessions(flags: SessionsFlags, io: Io): Promise<number>
   if (session === "") {
     throw new AgentError("usage", "Which session?", { hint: "db-agent sessions list shows the reference ids." });
   }
-  const { createRecall } = await import("../run.js");
   const isKnown = (await checkpointer.getTuple({ configurable: { thread_id: session } })) !== undefined;
   if (!isKnown) throw unknownSession();
   if (flags.action === "delete") {
@@ -53,7 +52,9 @@ export async function runSessions(flags: SessionsFlags, io: Io): Promise<number>
     io.stderr.write("The session is deleted.\n");
     return exitCodes.ok;
   }
-  const report = await createRecall(checkpointer)(session);
+  const { createAgent } = await import("../agent.js");
+  await using agent = createAgent({ gateway: { databases: {} }, store: checkpointer }); // looking back connects to nothing
+  const report = await agent.recall(session);
   if (report === undefined) throw unknownSession();
   io.stdout.write(formatReport(report, format, options));
   return report.ok ? exitCodes.ok : exitCodes.failed;

@@ -14,6 +14,8 @@ export interface CallOptions {
   /** Cancels the call; the statement stops on the database's server. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** A statement a human has allowed: the server's own question about it is answered yes, and any other no. */
+  readonly allows?: string | undefined;
 }
 
 /** How far a call is. */
@@ -56,6 +58,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
   let current: Promise<OpenedClient> | undefined;
   let listed: Promise<readonly ListedTool[]> | undefined;
   let closed = false;
+  const allowed = new Set<string>();
 
   function open(): Promise<OpenedClient> {
     if (closed) throw new AgentError("connection_lost", "The connection to the gateway is closed.");
@@ -67,6 +70,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
       onToolsChanged() {
         listed = undefined;
       },
+      allows: (message) => [...allowed].some((statement) => asksAbout(message, statement)),
     }).catch((error: unknown) => {
       current = undefined;
       throw error;
@@ -143,6 +147,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
     },
     async callTool(tool, args, options = {}) {
       const given = await untilAborted(connection.fitArguments(tool, args), options.signal);
+      using _ = held(allowed, options.allows);
       const result = await withClient(
         (client) =>
           client.callTool({ name: tool, arguments: given }, undefined, {
@@ -162,6 +167,19 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
     },
   };
   return connection;
+}
+
+/** In the set until disposed. */
+function held(set: Set<string>, entry: string | undefined): Disposable {
+  if (entry !== undefined) set.add(entry);
+  return { [Symbol.dispose]: () => void (entry !== undefined && set.delete(entry)) };
+}
+
+/** Whether a question quotes a statement, as JSON; compared by what no escaping changes, as far as questions quote it. */
+function asksAbout(message: string, statement: string): boolean {
+  const essence = (text: string): string => text.replace(/[^\x21-\x7e]|\\\w|["\\]/g, "");
+  const wanted = essence(JSON.stringify(statement)).slice(0, 1_000);
+  return wanted !== "" && essence(message).includes(wanted);
 }
 
 /** Stops waiting for a connection that is being made; it goes on being made, for the next call. */

@@ -1,7 +1,7 @@
 /** Opens one MCP client: over HTTP to a gateway that runs, or over the pipes of one that is started for us. */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { AgentError } from "../errors.js";
 import { toConnectError, toLaunchError } from "./call-errors.js";
 import { type GatewaySpec, type LaunchSpec, launchGateway } from "./launch.js";
@@ -15,6 +15,8 @@ export interface OpenedClient extends AsyncDisposable {
 export interface ClientListeners {
   onClosed(): void;
   onToolsChanged(): void;
+  /** A server asks its user something; whether what it asks has been allowed. */
+  allows(message: string): boolean;
 }
 
 /** A cold npx fetches the gateway first. */
@@ -26,7 +28,11 @@ export async function openClient(
   version: string,
   listeners: ClientListeners,
 ): Promise<OpenedClient> {
-  const client = new Client({ name: "db-agent", version });
+  const client = new Client({ name: "db-agent", version }, { capabilities: { elicitation: {} } });
+  client.setRequestHandler(ElicitRequestSchema, async ({ params }) =>
+    // no other form is ours to fill in: what else a server wants to know is no business of an approval
+    listeners.allows(params.message) ? { action: "accept", content: { allow: true } } : { action: "decline" },
+  );
   client.onclose = listeners.onClosed;
   client.setNotificationHandler(ToolListChangedNotificationSchema, listeners.onToolsChanged);
   return "url" in spec ? overHttp(client, spec) : overPipes(client, spec, version, listeners);

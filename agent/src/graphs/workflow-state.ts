@@ -61,11 +61,8 @@ const listOf = <Schema extends v.GenericSchema>(item: Schema) =>
       added.length === 0 ? [] : [...current, ...added],
   });
 
-/** The workflow's state. */
-export const workflowState = new StateSchema({
-  /** When the session was opened, and whose it is; absent for one that began with a run. */
-  createdAt: toStandardJsonSchema(v.optional(v.string())),
-  owner: toStandardJsonSchema(v.optional(v.string())),
+/** The workflow's part of a session's state. */
+export const workflowFields = {
   title: toStandardJsonSchema(v.string()),
   connections: toStandardJsonSchema(v.array(v.string())),
   /** What to look up; null for nothing. */
@@ -79,7 +76,10 @@ export const workflowState = new StateSchema({
   inspections: listOf(inspectionSchema),
   results: listOf(resultSchema),
   finishedAt: toStandardJsonSchema(v.optional(v.nullable(v.string()), null)),
-});
+};
+
+/** The workflow's state. */
+export const workflowState = new StateSchema(workflowFields);
 
 /** The workflow's state. */
 export type WorkflowState = typeof workflowState.State;

@@ -2,30 +2,17 @@
  * The deterministic workflow, no model in it: connect → verify → (up? inspect → query) → report, with a branch for when
  * nothing is up. Nodes only call tools and keep replies; rendering and the meaning of rows are other rooms' business.
  */
-import {
-  type BaseCheckpointSaver,
-  END,
-  type LangGraphRunnableConfig,
-  Send,
-  START,
-  StateGraph,
-} from "@langchain/langgraph";
+import { Send } from "@langchain/langgraph";
 import { AgentError, type ErrorReport, toErrorReport } from "../errors.js";
-import type { AgentEvent } from "../events.js";
 import { parseQueryReply } from "../result.js";
-import type { Toolbox } from "../tools.js";
+import { toRows } from "../rows.js";
+import { type Config, emit, type Ports, signalOf } from "./ports.js";
 import { describeCheck, unreachable } from "./verify.js";
-import { type Inspection, type StatementResult, type WorkflowState, workflowState } from "./workflow-state.js";
-
-/** What the workflow needs from outside. */
-export interface WorkflowPorts {
-  /** The gateway's tools; connects where nothing is connected yet. */
-  loadTools(): Promise<Toolbox>;
-  readonly checkpointer: BaseCheckpointSaver;
-}
+import type { Inspection, StatementResult, WorkflowState, workflowState } from "./workflow-state.js";
 
 const maxAttempts = 3;
-const retryPolicy = {
+/** For the nodes that connect, verify and query. */
+export const retryPolicy = {
   maxAttempts,
   initialInterval: 250,
   backoffFactor: 3,
@@ -35,40 +22,19 @@ const retryPolicy = {
 };
 
 type Update = Partial<typeof workflowState.Update>;
-type Config = LangGraphRunnableConfig;
-
-/** Builds the graph; its events come by the stream mode `custom`, its state by the checkpointer. */
-export function createWorkflow({ loadTools, checkpointer }: WorkflowPorts) {
-  return new StateGraph(workflowState)
-    .addNode("connect", (state: WorkflowState, config: Config) => connect(state, config, loadTools), { retryPolicy })
-    .addNode("verify", (state: WorkflowState, config: Config) => verify(state, config, loadTools), { retryPolicy })
-    .addNode("assess", () => ({}))
-    .addNode("inspect", (state: WorkflowState, config: Config) => inspect(state, config, loadTools))
-    .addNode("query", (state: WorkflowState, config: Config) => query(state, config, loadTools), { retryPolicy })
-    .addNode("fail", fail)
-    .addNode("report", () => ({ finishedAt: new Date().toISOString() }))
-    .addEdge(START, "connect")
-    .addConditionalEdges("connect", fanOut, ["verify", "fail"])
-    .addEdge("verify", "assess")
-    .addConditionalEdges("assess", afterVerify, ["inspect", "query", "fail", "report"])
-    .addConditionalEdges("inspect", nextStatement, ["query", "report"])
-    .addConditionalEdges("query", nextStatement, ["query", "report"])
-    .addEdge("fail", "report")
-    .addEdge("report", END)
-    .compile({ checkpointer });
-}
+type LoadTools = Ports["loadTools"];
 
 /** Steps a task may take: three around each statement's own, and retries are no steps. */
 export const recursionLimitOf = (statements: number): number => statements + 12;
 
-async function connect(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+export async function connect(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
   for (const connection of state.connections) emit(config, { type: "status", connection, state: "connecting" });
   const loaded = await attempt(config, {}, loadTools);
   return "error" in loaded ? { failure: loaded.error } : {};
 }
 
 /** One connection of those the task names; several are verified at the same time. */
-async function verify(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+export async function verify(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
   const connection = state.connections[0] ?? "";
   emit(config, { type: "status", connection, state: "verifying" });
   const checked = await attempt(config, { connection }, async () => {
@@ -86,23 +52,23 @@ async function verify(state: WorkflowState, config: Config, loadTools: WorkflowP
   return { checks: [{ connection, reply: checked.value }] };
 }
 
-function fanOut(state: WorkflowState): Send[] | "fail" {
+export function fanOut(state: WorkflowState): Send[] | "fail" {
   if (state.failure !== null || state.connections.length === 0) return "fail";
-  return state.connections.map((connection) => new Send("verify", { ...state, connections: [connection] }));
+  return state.connections.map((connection) => new Send("verify", { connections: [connection] }));
 }
 
-function afterVerify(state: WorkflowState): "inspect" | "query" | "fail" | "report" {
+export function afterVerify(state: WorkflowState): "inspect" | "query" | "fail" | "report" {
   const down = state.checks.filter(({ error }) => error !== undefined).length;
   if (down === state.checks.length || (down > 0 && state.stopsOnError)) return "fail";
   return state.lookUp === null ? nextStatement(state) : "inspect";
 }
 
-function nextStatement(state: WorkflowState): "query" | "report" {
+export function nextStatement(state: WorkflowState): "query" | "report" {
   return state.results.length < state.statements.length ? "query" : "report";
 }
 
 /** Looks up what the task asks for on every connection that is up; a failure here is told and harms nothing else. */
-async function inspect(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+export async function inspect(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
   const { tables = [], ...search } = state.lookUp ?? {};
   const asksForObjects = tables.length === 0 || Object.keys(search).length > 0;
   const toolbox = await loadTools();
@@ -112,7 +78,7 @@ async function inspect(state: WorkflowState, config: Config, loadTools: Workflow
       const reply = await toolbox.call(tool, { ...args, source: connection }, signalOf(config));
       return { connection, subject, reply };
     } catch (thrown) {
-      config.signal?.throwIfAborted();
+      signalOf(config).signal?.throwIfAborted();
       const error = toErrorReport(thrown);
       emit(config, { type: "error", connection, error, willRetry: false });
       return { connection, subject, error };
@@ -134,7 +100,7 @@ async function inspect(state: WorkflowState, config: Config, loadTools: Workflow
 }
 
 /** Runs the next statement; the graph comes here once for each, so that every result is a checkpoint. */
-async function query(state: WorkflowState, config: Config, loadTools: WorkflowPorts["loadTools"]): Promise<Update> {
+export async function query(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
   const statement = state.statements[state.results.length];
   if (statement === undefined) return {};
   const { name, sql, source } = statement;
@@ -159,16 +125,7 @@ async function query(state: WorkflowState, config: Config, loadTools: WorkflowPo
   const ms = Math.round(performance.now() - startedAt);
   if ("error" in answered) return { results: [{ error: answered.error, skipped: false, ms }] };
   const { text: reply, result } = answered.value;
-  emit(config, {
-    ...result,
-    type: "rows",
-    statement: name,
-    connection: source,
-    columns: [...result.columns],
-    types: [...result.types],
-    rows: result.rows.map((row) => [...row]),
-    ms,
-  });
+  emit(config, { ...toRows(result), type: "rows", statement: name, connection: source, ms });
   return { results: [{ reply, skipped: false, ms }] };
 }
 
@@ -181,7 +138,7 @@ function whyNotToRun(state: WorkflowState, source: string): string | undefined {
 }
 
 /** The branch for when nothing is up: no statement runs, the report says why. */
-function fail(state: WorkflowState): Update {
+export function fail(state: WorkflowState): Update {
   const results = state.statements.map(() => skipped("Nothing ran: a connection is down."));
   return results.length === 0 ? {} : { results };
 }
@@ -204,7 +161,7 @@ async function attempt<T>(
   try {
     return { value: await run() };
   } catch (thrown) {
-    config.signal?.throwIfAborted();
+    signalOf(config).signal?.throwIfAborted();
     const isLast = (config.executionInfo?.nodeAttempt ?? maxAttempts) >= maxAttempts;
     const willRetry = !isLast && retryPolicy.retryOn(thrown);
     const error = toErrorReport(thrown);
@@ -213,9 +170,3 @@ async function attempt<T>(
     return { error };
   }
 }
-
-function emit(config: Config, event: AgentEvent): void {
-  config.writer?.(event);
-}
-
-const signalOf = (config: Config) => (config.signal === undefined ? {} : { signal: config.signal });

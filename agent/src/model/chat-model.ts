@@ -93,6 +93,7 @@ function toGeneration({ choices: [choice], usage }: AnswerChunk): ChatGeneration
   const fields: AIMessageChunkFields = { content: text, tool_call_chunks: chunks };
   const message = new AIMessageChunk(fields);
   if (usage) Object.assign(message, { usage_metadata: toUsage(usage) }); // typed as undefined under exactOptionalPropertyTypes
+  if (choice?.finish_reason) message.response_metadata = { finish_reason: choice.finish_reason };
   return new ChatGenerationChunk({ text, message });
 }
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { AgentError, withoutSecrets } from "../errors.js";
+import { toStatusError } from "./model-errors.js";
 
 /** Where a model answers, and how long to try. */
 export interface ModelEndpoint {
@@ -89,7 +90,8 @@ async function send(endpoint: ModelEndpoint, request: object, signal: AbortSigna
   for (let attempt = 1; ; attempt += 1) {
     const sent = await post(endpoint, request, signal);
     if (sent instanceof Response && sent.ok) return sent;
-    const failure = sent instanceof Response ? await toFailure(sent) : sent;
+    const failure = sent instanceof Response ? toStatusError(sent.status) : sent;
+    if (sent instanceof Response) await sent.body?.cancel();
     signal.throwIfAborted();
     if (!failure.retryable || attempt >= attempts) throw failure;
     const asked = sent instanceof Response ? Number(sent.headers.get("retry-after") ?? Number.NaN) * 1_000 : Number.NaN;
@@ -114,27 +116,6 @@ async function post({ url, key }: ModelEndpoint, request: object, signal: AbortS
   } catch (error) {
     return unreachable("no connection", error);
   }
-}
-
-/** What a status means. The body is not quoted: it may repeat the prompt, or part of a key. */
-async function toFailure(response: Response): Promise<AgentError> {
-  await response.body?.cancel();
-  const { status } = response;
-  if (status === 401 || status === 403) {
-    return new AgentError("model_unauthorized", `The model's server refuses the key (HTTP ${status}).`, {
-      hint: "Set DB_AGENT_MODEL_KEY, or DB_AGENT_MODEL_KEY_FILE.",
-    });
-  }
-  if (status === 429 || status >= 500) {
-    return new AgentError("model_busy", `The model's server cannot answer now (HTTP ${status}).`, {
-      hint: "Try again later, or name another model.",
-      retryable: true,
-    });
-  }
-  return new AgentError("model_refused", `The model's server refuses the request (HTTP ${status}).`, {
-    hint:
-      status === 404 ? "Check the model's name and its URL, which ends in /v1 as a rule." : "Check the model's name.",
-  });
 }
 
 /** The data of each server-sent event. @see https://html.spec.whatwg.org/multipage/server-sent-events.html */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Keyv, type KeyvStoreAdapter } from "keyv";
 import type { Environment } from "../config-file.js";
 import { AgentError, withoutSecrets } from "../errors.js";
+import { type Claims, fileClaims, memoryClaims, redisClaims } from "./claims.js";
 import { FileStore } from "./file-store.js";
 
 /** An open store. */
@@ -12,6 +13,8 @@ export interface SessionStore extends AsyncDisposable {
   readonly threads: Keyv<string>;
   /** Checkpoints and pending writes. */
   readonly records: Keyv<string>;
+  /** Who works on which session. */
+  readonly claims: Claims;
 }
 
 /** Sessions untouched for this long are forgotten, unless told otherwise. */
@@ -27,10 +30,11 @@ export async function openStore(
   environment: Environment,
   { ttlMs = defaultTtlMs } = {},
 ): Promise<SessionStore> {
-  if (word === "memory") return toStore(new Map(), new Map(), ttlMs);
+  if (word === "memory") return toStore(new Map(), new Map(), memoryClaims(), ttlMs);
   if (word === "file" || word.startsWith("file:")) {
     const folder = word === "file" || word === "file:" ? sessionsFolder(environment) : word.slice("file:".length);
-    return toStore(new FileStore(join(folder, "threads")), new FileStore(join(folder, "records")), ttlMs);
+    const [threads, records] = ["threads", "records"].map((name) => new FileStore(join(folder, name)));
+    return toStore(threads, records, fileClaims(join(folder, "claims")), ttlMs);
   }
   if (/^rediss?:\/\//.test(word)) return openRedis(word, ttlMs);
   throw new AgentError("usage", "That is no store for sessions.", {
@@ -75,7 +79,7 @@ async function openRedis(url: string, ttlMs: number): Promise<SessionStore> {
   const [threads, records] = ["threads", "records"].map(
     (name) => new KeyvRedis(client as never, { ...options, namespace: `db-agent:${name}` }), // one client, two typings of it
   );
-  const store = toStore(threads as never, records as never, ttlMs); // both exist; the adapter's own typing is loose
+  const store = toStore(threads as never, records as never, redisClaims(client as never), ttlMs); // both exist; the adapter's own typing is loose
   return {
     ...store,
     async [Symbol.asyncDispose]() {
@@ -84,9 +88,9 @@ async function openRedis(url: string, ttlMs: number): Promise<SessionStore> {
   };
 }
 
-type Store = KeyvStoreAdapter | Map<string, unknown>;
+type Store = KeyvStoreAdapter | Map<string, unknown> | undefined;
 
-function toStore(threads: Store, records: Store, ttlMs: number): SessionStore {
+function toStore(threads: Store, records: Store, claims: Claims, ttlMs: number): SessionStore {
   const open = (store: Store, name: string): Keyv<string> => {
     const keyv = new Keyv<string>({
       store,
@@ -98,7 +102,12 @@ function toStore(threads: Store, records: Store, ttlMs: number): SessionStore {
     keyv.on("error", () => {}); // thrown as well, by throwOnErrors
     return keyv;
   };
-  return { threads: open(threads, "threads"), records: open(records, "records"), async [Symbol.asyncDispose]() {} };
+  return {
+    threads: open(threads, "threads"),
+    records: open(records, "records"),
+    claims,
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
 const unreachable = (cause: unknown): AgentError =>
