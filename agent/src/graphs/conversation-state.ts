@@ -49,9 +49,8 @@ const outcomeSchema = v.object({
 /** What became of a call that writes. */
 export type Outcome = v.InferOutput<typeof outcomeSchema>;
 
-const problemSchema = v.object({ said: v.string(), error: errorReportSchema });
 /** A draft that did not do, and why. */
-export type Problem = v.InferOutput<typeof problemSchema>;
+const problemSchema = v.object({ said: v.string(), error: errorReportSchema });
 
 const draftSchema = v.object({ sql: v.string(), assumptions: v.array(v.string()) });
 
