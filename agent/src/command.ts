@@ -5,6 +5,7 @@ import { type Command, defineCommand, type Face } from "./commands/definition.js
 import { nameStdin } from "./commands/options.js";
 import { checkCommand, inspectCommand, queryCommand } from "./commands/query.js";
 import { runCommand } from "./commands/run.js";
+import { serveCommand } from "./commands/serve.js";
 import { schemaCommand, sessionsCommand } from "./commands/sessions.js";
 import { AgentError, nearest, toErrorReport, withoutSecrets } from "./errors.js";
 import { exitCodeOf, exitCodes, type Io, stylesOf } from "./faces/io.js";
@@ -18,6 +19,7 @@ const commandsFor = (parser: Argv): readonly Command[] => {
     queryCommand,
     inspectCommand,
     checkCommand,
+    serveCommand,
     sessionsCommand,
     schemaCommand,
     defineCommand({

@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import { AgentError, errorReportSchema } from "../errors.js";
 
-const oneSchema = v.object({
+/** One source's part of a check. */
+export const sourceCheckSchema = v.object({
   source: v.optional(v.string()),
   reachable: v.boolean(),
   round_trip_ms: v.optional(v.number()),
@@ -15,10 +16,10 @@ const oneSchema = v.object({
   warnings: v.optional(v.array(v.string())),
   error: v.optional(errorReportSchema),
 });
-const replySchema = v.union([oneSchema, v.object({ sources: v.array(oneSchema) })]);
+const replySchema = v.union([sourceCheckSchema, v.object({ sources: v.array(sourceCheckSchema) })]);
 
 /** One source's part of a check. */
-export type SourceCheck = v.InferOutput<typeof oneSchema>;
+export type SourceCheck = v.InferOutput<typeof sourceCheckSchema>;
 
 /** The checks in a reply. @throws AgentError `reply_invalid` */
 export function parseChecks(reply: string): readonly SourceCheck[] {
