@@ -121,6 +121,7 @@ test("a password given to it is in no answer, no event, no log and no checkpoint
   const shown = await runAgent(["sessions", "show", session, "--store", `file:${store}`, "-o", "json"], {
     environment: { MCP_KEYS: keys },
   });
+  expect(shown.stderr).toBe("");
   expect(shown.stdout).toContain(role);
   for (const text of [...answers, server.log(), ...files, shown.stdout, shown.stderr]) {
     for (const spelling of [canary, encodeURIComponent(canary)]) expect(text).not.toContain(spelling);

@@ -8,6 +8,7 @@ import { approvalSchema } from "../../approval.js";
 import { errorReportSchema } from "../../errors.js";
 import { usageSchema } from "../../events.js";
 import { sourceCheckSchema } from "../../graphs/verify.js";
+import { messageSchema } from "../../message.js";
 import type { ConnectionReport, InspectionReport, Report } from "../../report.js";
 import type { QueryResult } from "../../result.js";
 
@@ -111,14 +112,6 @@ export const sessionViewSchema: Shape<SessionView> = v.object({
   owner: v.exactOptional(v.string()),
   approvals: v.array(approvalSchema),
   isCutOff: v.boolean(),
-  messages: v.array(
-    v.object({
-      id: v.string(),
-      from: v.picklist(["human", "model", "tool"]),
-      text: v.string(),
-      calls: v.exactOptional(v.array(v.object({ id: v.string(), name: v.string(), args: v.string() }))),
-      call: v.exactOptional(v.string()),
-    }),
-  ),
+  messages: v.array(messageSchema),
   report: v.exactOptional(reportSchema),
 });

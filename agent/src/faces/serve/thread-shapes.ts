@@ -3,8 +3,9 @@
  * routes stand beside. @see the LangGraph platform's API reference: threads, thread runs
  */
 import * as v from "valibot";
-import type { SessionMessage, SessionView } from "../../answer.js";
+import type { SessionView } from "../../answer.js";
 import type { Approval } from "../../approval.js";
+import type { Message } from "../../message.js";
 import type { LiveRun } from "./live-runs.js";
 
 /** The graphs a client may name as its assistant, and what each takes as input. */
@@ -115,7 +116,7 @@ export function toValues(view: SessionView): Record<string, unknown> {
 
 const types = { human: "human", model: "ai", tool: "tool" } as const;
 
-function toMessage({ id, from, text, calls, call }: SessionMessage) {
+function toMessage({ id, from, text, calls, call }: Message) {
   return {
     id,
     type: types[from],
