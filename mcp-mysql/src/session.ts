@@ -70,6 +70,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const pending = new Set<(reason: Error) => void>();
   const closeListeners = new Set<() => void>();
   let isOpen = true;
+  let isConnected = false;
   let reason: Error | undefined;
   let budget = Number.POSITIVE_INFINITY;
 
@@ -110,8 +111,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
   function destroy(why: Error): void {
     reason ??= why;
-    // With an error the driver learns of it as well and gives up its own queue.
-    socket.destroy(why);
+    // With an error the driver learns of it as well and gives up its own queue. With nothing in it there is nobody to tell,
+    // and over TLS the error would find no listener left: the driver has taken them off.
+    socket.destroy(isConnected && pending.size === 0 ? undefined : why);
   }
 
   /** Runs one command of the driver; a connection that goes away under it settles it, whatever the driver does. */
@@ -145,6 +147,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     signal.removeEventListener("abort", stop);
   }
   connection.on("error", () => {});
+  isConnected = true;
   // The driver's types leave threadId open for a connection that is not made yet.
   const threadId = connection.threadId ?? 0;
   const { info } = connection;
