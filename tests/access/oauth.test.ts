@@ -155,6 +155,18 @@ test("a token that runs out ends what is open", async () => {
   expect((await server.get("/use", token)).status).toBe(401);
 });
 
+test("also when so many others came since that it is forgotten", async () => {
+  const token = await issuer.sign({ exp: Math.floor(Date.now() / 1_000) - 22 });
+  const stream = await server.get("/endless", token);
+  for (let index = 0; index < 1_000; index += 50) {
+    const others = Array.from({ length: 51 }, async (_, at) =>
+      server.get("/use", await issuer.sign({ jti: `${index} ${at}` })),
+    );
+    for (const response of await Promise.all(others)) expect(response.status).toBe(200);
+  }
+  await expect(stream.text()).rejects.toThrow();
+});
+
 test("without keys nobody comes in, and everybody is told to come again", async () => {
   await using other = await startIssuer();
   await using opened = await open({ oauthIssuer: other.issuer });

@@ -45,11 +45,13 @@ const fetchMs = 5_000;
 /** Milliseconds after which a token that was seen before is checked again, against the keys of that moment. */
 const recheckMs = 60_000;
 const maxRemembered = 1_000;
+/** Node's timers hold 31 bits. */
+const longestTimeoutMs = 2_147_483_647;
 
 interface Remembered {
   readonly admission: Admission;
-  readonly ended: AbortController;
-  readonly timer: NodeJS.Timeout;
+  /** Cuts off what it let in; runs by itself at the token's end. */
+  end(): void;
   checkedAt: number;
 }
 
@@ -72,23 +74,18 @@ export function createResourceServer(options: ResourceServerOptions): {
     if (principal === undefined || expires <= Date.now()) return undefined;
     const ended = new AbortController();
     setMaxListeners(0, ended.signal); // one for each exchange
+    const end = (): void => {
+      clearTimeout(timer);
+      if (remembered.get(key)?.end === end) remembered.delete(key);
+      ended.abort();
+    };
+    // also of one that is forgotten to make room: what it let in goes on until then, and no longer
+    const timer = setTimeout(end, Math.min(expires - Date.now(), longestTimeoutMs)).unref();
+    const [oldest] = remembered.keys();
+    if (oldest !== undefined && remembered.size >= maxRemembered) remembered.delete(oldest);
     const admission: Admission = { principal, ended: ended.signal };
-    const timer = setTimeout(() => forget(key), Math.min(expires - Date.now(), 2_147_483_647)).unref();
-    for (const oldest of remembered.keys()) {
-      if (remembered.size < maxRemembered) break;
-      // what it let in goes on until the token's own end
-      remembered.delete(oldest);
-    }
-    remembered.set(key, { admission, ended, timer, checkedAt: Date.now() });
+    remembered.set(key, { admission, end, checkedAt: Date.now() });
     return admission;
-  }
-
-  function forget(key: string): void {
-    const one = remembered.get(key);
-    if (one === undefined) return;
-    clearTimeout(one.timer);
-    remembered.delete(key);
-    one.ended.abort();
   }
 
   const metadata = {
@@ -119,7 +116,7 @@ export function createResourceServer(options: ResourceServerOptions): {
           return undefined;
         });
         if (payload === undefined) {
-          forget(key);
+          known?.end();
           return undefined;
         }
         if (known === undefined) return remember(key, payload);
