@@ -3,6 +3,7 @@
  * with growing pauses, until it counts as a crash loop. It never repeats a call: that is the caller's to decide.
  */
 import { CodedError, type Log, withTimeout } from "@database-interface/mcp-core/host";
+import { delay } from "./delay.js";
 import { createLimiter } from "./limiter.js";
 import type { Upstream } from "./upstream.js";
 
@@ -269,17 +270,5 @@ function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done, { once: true });
   });
 }

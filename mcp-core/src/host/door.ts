@@ -114,16 +114,17 @@ export function createDoor(options: DoorOptions): Door {
       if (access === "public") return { principal: anonymousPrincipal };
       if (authenticators.length === 0) return { principal: localPrincipal };
       const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? "") ?? [];
+      if (token === undefined) return unauthorized(false, authenticators);
       try {
-        for (const authenticator of token === undefined ? [] : authenticators) {
-          const admission = await authenticator.authenticate(token ?? "");
+        for (const authenticator of authenticators) {
+          const admission = await authenticator.authenticate(token);
           if (admission !== undefined) return admission;
         }
       } catch (error) {
         if (!(error instanceof CodedError) || error.code !== "auth_unavailable") throw error;
         return problem(503, error.code, error.message, { "retry-after": "5" });
       }
-      return unauthorized(token !== undefined, authenticators);
+      return unauthorized(true, authenticators);
     },
     corsHeaders(origin) {
       if (origin === undefined) return {};

@@ -3,6 +3,7 @@
  * clients replaced. While Redis is away each use is told so at once; nothing is ever done locally in its place.
  */
 import { type Log, withTimeout } from "@database-interface/mcp-core/host";
+import { delay } from "../delay.js";
 import type { RedisAddress } from "./redis-address.js";
 import { openRedisClient, type RedisClient } from "./redis-client.js";
 import { storeUnavailable } from "./store.js";
@@ -210,16 +211,4 @@ async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value
   } finally {
     clearTimeout(timer);
   }
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

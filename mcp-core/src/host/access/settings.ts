@@ -82,8 +82,8 @@ export async function openAccess(
   { environment, log }: { readonly environment: Environment; readonly log: Log },
 ): Promise<Access> {
   const { tokensFile, rateLimit } = values;
+  const oauth = await openOAuth(values, log); // before the file, which stays open
   const tokens = tokensFile === undefined ? undefined : await openTokensFile({ path: tokensFile, environment, log });
-  const oauth = await openOAuth(values, log);
   return {
     authenticators: [tokens, oauth?.authenticator].filter((one) => one !== undefined),
     routes: oauth?.routes ?? [],
