@@ -38,15 +38,15 @@ function ask(message: object | undefined, id?: string, signal = never, principal
 
 const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "t", version: "1" } };
 
-async function open(): Promise<string> {
-  const response = await ask({ id: 1, method: "initialize", params });
+async function open(principal = ada): Promise<string> {
+  const response = await ask({ id: 1, method: "initialize", params }, undefined, never, principal);
   expect(response.status).toBe(200);
   await response.text();
   return response.headers.get("mcp-session-id") ?? "";
 }
 
-async function ping(id: string): Promise<number> {
-  const response = await ask({ id: 2, method: "ping" }, id);
+async function ping(id: string, principal = ada): Promise<number> {
+  const response = await ask({ id: 2, method: "ping" }, id, never, principal);
   await response.text();
   return response.status;
 }
@@ -105,6 +105,25 @@ test("at the cap with none idle a new one is refused", async () => {
   expect(response.headers.get("retry-after")).not.toBeNull();
   await Promise.all(streams.map((stream) => stream.body?.cancel()));
   await open();
+});
+
+test("at the cap nobody pushes out a principal who has no more than they", async () => {
+  const hers = await open();
+  for (let round = 0; round < 4; round++) {
+    time += 1;
+    await open(bob);
+  }
+  expect([await ping(hers), sessions.count()]).toEqual([200, 2]);
+});
+
+test("at the cap whoever has many more makes room, also with a session that only listens, never with one at work", async () => {
+  const [first, second] = [await open(), await open()];
+  const working = await ask({ id: 7, method: "tools/call", params: { name: "wait", arguments: {} } }, first);
+  const listening = await ask(undefined, second);
+  expect(listening.status).toBe(200);
+  const his = await open(bob);
+  expect([await ping(first), await ping(second), await ping(his, bob)]).toEqual([200, 404, 200]);
+  await working.body?.cancel();
 });
 
 test("many at once stay within the cap", async () => {

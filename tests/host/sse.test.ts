@@ -20,8 +20,8 @@ const createLeg = (keepAliveMs?: number) =>
 
 type Leg = ReturnType<typeof createLeg>;
 
-async function open(leg: Leg, signal = new AbortController().signal) {
-  const response = await leg.open(new Request("http://localhost/sse"), { signal, principal: localPrincipal });
+async function open(leg: Leg, signal = new AbortController().signal, principal: Principal = localPrincipal) {
+  const response = await leg.open(new Request("http://localhost/sse"), { signal, principal });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const first = (await reader?.read())?.value ?? "";
   return { status: response.status, path: /data: (\S+)/.exec(first)?.[1] ?? "", reader };
@@ -70,6 +70,18 @@ test("streams are capped, a closed one makes room", async () => {
   expect((await open(leg)).status).toBe(503);
   leaving.abort();
   await vi.waitFor(async () => expect((await open(leg)).status).toBe(200));
+});
+
+test("at the cap whoever has many more makes room for another principal, once", async () => {
+  await using leg = createLeg();
+  const bob: Principal = { id: "bob", roles: new Set(["use"]) };
+  const [first, second] = [await open(leg), await open(leg)];
+  const his = await open(leg, undefined, bob);
+  expect(his.status).toBe(200);
+  expect((await first.reader?.read())?.done).toBe(true);
+  expect([(await open(leg, undefined, bob)).status, (await open(leg)).status]).toEqual([503, 503]);
+  expect((await post(leg, second.path, initialize)).status).toBe(202);
+  expect((await post(leg, his.path, initialize, bob)).status).toBe(202);
 });
 
 test("a client that has gone aborts its calls and is forgotten", async () => {

@@ -15,6 +15,7 @@ import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
 import type { Log } from "./log.js";
 import { type Caller, toAuthInfo } from "./principal.js";
 import { notFound, problem } from "./problem.js";
+import { findGivingWay, type Holding } from "./shares.js";
 
 /** What the sessions are made from. */
 export interface SessionOptions {
@@ -23,7 +24,7 @@ export interface SessionOptions {
   readonly log: Log;
   /** Milliseconds without a request or an open stream after which a session ends. */
   readonly idleMs: number;
-  /** Sessions at most; at the cap the one idle for longest gives way. */
+  /** Sessions at most; at the cap one of the same principal's that rests gives way, or one of whoever has many more. */
   readonly maxSessions: number;
   /** Milliseconds on any clock. Default: a monotonic one. */
   readonly now?: () => number;
@@ -37,14 +38,15 @@ export interface Sessions extends AsyncDisposable {
   count(): number;
 }
 
-interface Session {
+/** To all but its owner, who is the principal that opened it, it does not exist. */
+interface Session extends Holding {
   readonly id: string;
-  /** The id of the principal that opened it: to all others it does not exist. */
-  readonly owner: string;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   close(): Promise<void>;
   /** Requests and streams in progress. */
   open: number;
+  /** Those of them that only listen. */
+  listening: number;
   lastUsed: number;
   /** Ids of the requests in progress that came alone in their POST. */
   readonly alone: Set<string | number>;
@@ -77,19 +79,28 @@ export function createSessions(options: SessionOptions): Sessions {
       onclose?.();
     };
     const owner = principal.id;
-    return { id, owner, transport, open: 0, lastUsed: now(), alone: new Set(), close: () => product.close() };
+    const session: Session = {
+      ...{ id, owner, transport, open: 0, listening: 0, lastUsed: now(), alone: new Set<string | number>() },
+      get rests() {
+        return session.open === 0;
+      },
+      get yields() {
+        return session.open === session.listening;
+      },
+      close: () => product.close(),
+    };
+    return session;
   }
 
-  /** Takes a place among the sessions, which `opening` then counts; false when all are in use. */
-  async function takePlace(): Promise<boolean> {
+  /** Takes a place among the sessions, which `opening` then counts; false when there is none for this principal. */
+  async function takePlace({ principal }: Caller): Promise<boolean> {
     if (sessions.size + opening >= maxSessions) {
-      const idle = [...sessions.values()].filter((session) => session.open === 0);
-      const oldest = idle.sort((a, b) => a.lastUsed - b.lastUsed)[0];
-      if (oldest === undefined) return false;
+      const leaving = findGivingWay(sessions.values(), principal.id);
+      if (leaving === undefined) return false;
       log.info("session_evicted", { sessions: sessions.size });
-      sessions.delete(oldest.id);
+      sessions.delete(leaving.id);
       opening++;
-      await oldest.close();
+      await leaving.close();
       return true;
     }
     opening++;
@@ -97,7 +108,7 @@ export function createSessions(options: SessionOptions): Sessions {
   }
 
   async function initialize(request: Request, parsedBody: unknown, caller: Caller): Promise<Response> {
-    if (!(await takePlace())) return full();
+    if (!(await takePlace(caller))) return full();
     try {
       const session = await open(request, caller);
       const response = await pass(session, request, parsedBody, caller);
@@ -116,7 +127,9 @@ export function createSessions(options: SessionOptions): Sessions {
     const { signal } = caller;
     const { transport, alone } = session;
     const id = isJSONRPCRequest(parsedBody) ? parsedBody.id : undefined;
+    const isListening = parsedBody === undefined && request.method === "GET";
     session.open++;
+    if (isListening) session.listening++;
     if (id !== undefined) alone.add(id);
     const cancel = (): void => cancelRequests(transport, parsedBody);
     let done = false;
@@ -125,6 +138,7 @@ export function createSessions(options: SessionOptions): Sessions {
       done = true;
       signal.removeEventListener("abort", cancel);
       session.open--;
+      if (isListening) session.listening--;
       session.lastUsed = now();
       if (id !== undefined) alone.delete(id);
     };

@@ -15,13 +15,14 @@ import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
 import type { Log } from "./log.js";
 import { type Caller, toAuthInfo } from "./principal.js";
 import { notFound, problem } from "./problem.js";
+import { findGivingWay, type Holding } from "./shares.js";
 
 /** What the leg is made from. */
 export interface SseOptions {
   readonly factory: McpServerFactory;
   readonly audience: Audience;
   readonly log: Log;
-  /** Open streams at most. */
+  /** Open streams at most; at the cap one of whoever has many more than the newcomer ends. */
   readonly maxSessions: number;
   /** Milliseconds between comment lines that keep proxies from closing the stream. Default 15,000. */
   readonly keepAliveMs?: number;
@@ -35,21 +36,33 @@ export interface SseLeg extends AsyncDisposable {
   post(request: Request, parsedBody: unknown, caller: Caller): Promise<Response>;
 }
 
+/** Its owner may post to it. */
+interface Stream extends Holding {
+  readonly id: string;
+  readonly transport: Transport;
+  close(): Promise<void>;
+}
+
 /** A client that reads so much too slowly is cut off. */
 const maxUnreadBytes = 33_554_432;
 
 /** No streams yet. */
 export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs = 15_000 }: SseOptions): SseLeg {
-  const streams = new Map<string, { owner: string; transport: Transport; close(): Promise<void> }>();
+  const streams = new Map<string, Stream>();
   return {
     async open(request, { principal, signal }) {
       if (streams.size >= maxSessions) {
-        return problem(503, "busy", "All streams are in use. Try again later.", { "retry-after": "5" });
+        const leaving = findGivingWay(streams.values(), principal.id);
+        if (leaving === undefined)
+          return problem(503, "busy", "All streams are in use. Try again later.", { "retry-after": "5" });
+        streams.delete(leaving.id);
+        leaving.close().catch((error) => log.debug("close_failed", { error }));
       }
       const id = randomUUID();
       const { transport, body } = createStream(`/messages?sessionId=${id}`, keepAliveMs);
-      const owner = principal.id;
-      streams.set(id, { owner, transport, close: () => transport.close() });
+      const common = { id, owner: principal.id, lastUsed: performance.now(), transport };
+      const holding = { ...common, rests: false, yields: true }; // nobody tells whether a stream is at work
+      streams.set(id, { ...holding, close: () => transport.close() });
       try {
         const product = await factory({ era: "legacy", requestInfo: request, authInfo: toAuthInfo(principal) });
         const server = serverOf(product);
@@ -61,9 +74,10 @@ export function createSseLeg({ factory, audience, log, maxSessions, keepAliveMs 
           streams.delete(id);
           onclose?.();
         };
-        streams.set(id, { owner, transport, close: () => product.close() });
+        const hasGivenWay = !streams.has(id);
+        if (!hasGivenWay) streams.set(id, { ...holding, close: () => product.close() });
         const end = (): Promise<void> => product.close().catch((error) => log.debug("close_failed", { error }));
-        if (signal.aborted) await end();
+        if (signal.aborted || hasGivenWay) await end();
         signal.addEventListener("abort", end, { once: true });
       } catch (error) {
         streams.delete(id);
