@@ -49,7 +49,7 @@ export async function startRedisServer(
       const started = child;
       for (let attempt = 0; ; attempt++) {
         const answer = await server.command("PING").catch(() => "");
-        if (answer.includes("PONG")) return;
+        if (/PONG|NOAUTH/.test(answer)) return;
         if (started.exitCode !== null || attempt > 200) throw new Error("redis-server did not start");
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
