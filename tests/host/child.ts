@@ -17,6 +17,7 @@ const code = await runCommand({
   },
   examples: [],
   async run({ values, io }) {
+    if (values.transport === "stdio") console.log("printed by a library:", new Error("no postgres://ada:canary@h/d"));
     let served: Served | undefined;
     served = await serve({
       name: "child",
@@ -27,6 +28,7 @@ const code = await runCommand({
       log: createLog({ name: "child" }),
       signal: io.signal,
     });
+    if (values.transport === "stdio") console.table([{ printed: "while it serves" }]);
     await served.closed;
     return 0;
   },

@@ -123,6 +123,9 @@ describe("over stdio, with a call in progress", () => {
       .split("\n")
       .filter((one) => one.startsWith("{")))
       JSON.parse(line);
+    expect(running.stderr()).toMatch(/"event":"printed","text":"printed by a library: Error: no postgres/);
+    expect(running.stderr()).toMatch(/"event":"printed".*while it serves/);
+    expect(running.stdout() + running.stderr()).not.toContain("canary");
   });
 });
 

@@ -13,6 +13,7 @@ import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
 import { type PlainCallHandler, statusOf, toPlainCall } from "./plain-call.js";
+import { logPrinted } from "./printed.js";
 import { problem } from "./problem.js";
 import { createSessions } from "./sessions.js";
 import { withTimeout } from "./signals.js";
@@ -73,9 +74,11 @@ async function serveStdio(options: ServeOptions): Promise<Served> {
   const { factory, log, signal, stdin = process.stdin, stdout = process.stdout } = options;
   const audience = createAudience(log);
   const connection = openStdio({ factory, audience, log, stdin, stdout, onListen: options.onListen });
+  const printed = stdout === process.stdout ? logPrinted(log) : undefined;
   const close = (): Promise<void> => Promise.resolve(connection[Symbol.asyncDispose]());
   onAbort(signal, close);
   const closed = connection.closed.then(() => {
+    printed?.[Symbol.dispose]();
     signal.removeEventListener("abort", close);
     log.info("closed");
   });
