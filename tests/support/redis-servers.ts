@@ -79,26 +79,33 @@ export interface RedisServers extends AsyncDisposable {
   readonly servers: readonly RedisServer[];
 }
 
-/** Three masters that share the slots. */
-export async function startRedisCluster(): Promise<RedisServers> {
-  const ports = await clusterPorts(3);
+/** Three masters that share the slots, each with its replica if they shall be replaced when they die. */
+export async function startRedisCluster({ replicas = false } = {}): Promise<RedisServers> {
+  const ports = await clusterPorts(replicas ? 6 : 3);
   const settings = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-require-full-coverage no"];
   const servers = await Promise.all(
     ports.map((port) => startRedisServer([...settings, `cluster-port ${port + 1}`], { port })),
   );
+  const masters = servers.slice(0, 3);
   const [first] = servers;
   if (first === undefined) throw new Error("there are three");
   for (const other of servers.slice(1))
     await first.command("CLUSTER", "MEET", "127.0.0.1", String(other.port), String(other.port + 1));
-  const part = Math.ceil(16_384 / servers.length);
-  for (const [index, server] of servers.entries()) {
+  const part = Math.ceil(16_384 / masters.length);
+  for (const [index, server] of masters.entries()) {
     const last = Math.min(16_383, (index + 1) * part - 1);
     await server.command("CLUSTER", "ADDSLOTSRANGE", String(index * part), String(last));
   }
   await eventually(async () => {
     const states = await Promise.all(servers.map((server) => server.command("CLUSTER", "INFO")));
-    return states.every((state) => /cluster_state:ok/.test(state) && /cluster_known_nodes:3/.test(state));
+    const everybody = new RegExp(`cluster_known_nodes:${servers.length}\\b`);
+    return states.every((state) => /cluster_state:ok/.test(state) && everybody.test(state));
   });
+  for (const [index, replica] of servers.slice(3).entries()) {
+    const master = await masters[index]?.command("CLUSTER", "MYID");
+    await replica.command("CLUSTER", "REPLICATE", /[0-9a-f]{40}/.exec(master ?? "")?.[0] ?? "");
+    await eventually(async () => /master_link_status:up/.test(await replica.command("INFO", "replication")));
+  }
   return {
     url: `redis-cluster://${servers.map(({ address }) => address).join(",")}`,
     servers,
@@ -107,7 +114,9 @@ export async function startRedisCluster(): Promise<RedisServers> {
 }
 
 /** A master, a replica and three Sentinels that agree after a second. */
-export async function startRedisSentinels(): Promise<RedisServers & { masterPort(): Promise<number> }> {
+export async function startRedisSentinels(): Promise<
+  RedisServers & { readonly sentinels: readonly RedisServer[]; masterPort(): Promise<number> }
+> {
   const master = await startRedisServer();
   const replica = await startRedisServer([`replicaof 127.0.0.1 ${master.port}`, "repl-diskless-sync-delay 0"]);
   await eventually(async () => /master_link_status:up/.test(await replica.command("INFO", "replication")));
@@ -124,6 +133,7 @@ export async function startRedisSentinels(): Promise<RedisServers & { masterPort
   return {
     url: `redis-sentinel://${sentinels.map(({ address }) => address).join(",")}/main`,
     servers: [master, replica],
+    sentinels,
     async masterPort() {
       const answer = await sentinels[0]?.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main");
       return Number(/\r\n(\d{4,5})\r\n$/.exec(answer ?? "")?.[1]);
