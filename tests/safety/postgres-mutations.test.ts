@@ -2,8 +2,6 @@
  * Attacks in other clothes: the same tokens with other spacing, comments, letter case and quoting, or inside of another
  * statement, are refused as the plain attack is; ordinary statements treated so still pass. The seed is printed when not.
  */
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { loadModule, scanSync } from "libpg-query";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -13,26 +11,18 @@ import { approve } from "../../mcp-postgres/src/guard.js";
 import { createNameMemory } from "../../mcp-postgres/src/guard-memory.js";
 import { createPool } from "../../mcp-postgres/src/pool.js";
 import type { Source } from "../../mcp-postgres/src/source.js";
-import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { corpusRows, type World } from "./corpus.js";
+import { openPostgresWorld, postgresSchemas } from "./postgres-world.js";
 
-const corpus = process.env.SAFETY_CORPUS ?? fileURLToPath(new URL("./corpus", import.meta.url));
-const load = async (name: string): Promise<{ id: string; sql: string }[]> =>
-  (await readFile(`${corpus}/${name}`, "utf8"))
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line));
-
-let database: TestDatabase;
+let world: World;
 let source: Source & AsyncDisposable;
 const refused: string[] = [];
 const passed: string[] = [];
 
 beforeAll(async () => {
   await loadModule();
-  database = await createPostgresDatabase();
-  const fixture = await readFile(`${corpus}/fixture.pg.sql`, "utf8");
-  await database.run(fixture.replaceAll("{SECRET_FILE}", "/nowhere"));
-  const config = parseSource(database.url, {});
+  world = await openPostgresWorld();
+  const config = parseSource(world.database.url, {});
   const options = { poolSize: 2, connectTimeoutMs: 5_000, log: { debug: () => {}, warn: () => {} } };
   const pool = createPool({ size: 2, waitMs: 5_000, connect: createConnector(config, options), log: options.log });
   source = {
@@ -40,20 +30,19 @@ beforeAll(async () => {
     tls: config.tls,
     typeNames: new Map(),
     names: createNameMemory(),
-    schemas: ["shop", "hr", "public", "pg_catalog", "information_schema"],
+    schemas: postgresSchemas,
     columnRules: [],
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
-  for (const { sql } of await load("attacks.pg.jsonl")) {
+  for (const { sql } of await corpusRows("attacks.pg.jsonl")) {
     // Deep nesting is slow to rearrange thousands of times; the tokenizer below ends at a NUL.
     if (sql.length < 2_000 && !sql.includes("\0") && !(await isApproved(sql))) refused.push(sql);
   }
-  for (const { sql } of await load("benign.pg.jsonl")) if (await isApproved(sql)) passed.push(sql);
+  for (const { sql } of await corpusRows("benign.pg.jsonl")) if (await isApproved(sql)) passed.push(sql);
 }, 120_000);
 afterAll(async () => {
   await source?.[Symbol.asyncDispose]();
-  await database?.run("DROP OWNED BY safety_user, safety_ro CASCADE");
-  await database?.[Symbol.asyncDispose]();
+  await world?.[Symbol.asyncDispose]();
 });
 
 async function isApproved(sql: string): Promise<boolean> {

@@ -20,12 +20,12 @@ function withDatabase(url: string, name: string): string {
   return changed.href;
 }
 
-/** A new PostgreSQL database. */
-export async function createPostgresDatabase(): Promise<TestDatabase> {
+/** A new PostgreSQL database. @param server an administrator's URL */
+export async function createPostgresDatabase(server = postgresUrl()): Promise<TestDatabase> {
   const name = freshName();
-  const admin = postgres(postgresUrl(), { max: 1, onnotice: () => {} });
+  const admin = postgres(server, { max: 1, onnotice: () => {} });
   await admin.unsafe(`CREATE DATABASE ${name}`);
-  const url = withDatabase(postgresUrl(), name);
+  const url = withDatabase(server, name);
   const own = postgres(url, { max: 1, onnotice: () => {} });
   return {
     name,
@@ -41,10 +41,10 @@ export async function createPostgresDatabase(): Promise<TestDatabase> {
   };
 }
 
-/** A new MariaDB (or MySQL) database. */
-export async function createMysqlDatabase(): Promise<TestDatabase> {
+/** A new MariaDB (or MySQL) database. @param server an administrator's URL */
+export async function createMysqlDatabase(server = mysqlUrl()): Promise<TestDatabase> {
   const name = freshName();
-  const { hostname, port, username, password } = new URL(mysqlUrl());
+  const { hostname, port, username, password } = new URL(server);
   const own = await createConnection({
     host: hostname,
     port: Number(port || 3306),
@@ -55,7 +55,7 @@ export async function createMysqlDatabase(): Promise<TestDatabase> {
   await own.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4; USE ${name}`);
   return {
     name,
-    url: withDatabase(mysqlUrl(), name),
+    url: withDatabase(server, name),
     async run(sql) {
       const result: unknown = await own.query(sql);
       return Array.isArray(result) ? result : [];

@@ -1,0 +1,41 @@
+/** The corpora as data: attacks and ordinary statements of both engines, and the fixtures they run on. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestDatabase } from "../support/databases.js";
+
+export interface CorpusRow {
+  readonly id: string;
+  readonly class: string;
+  readonly sql: string;
+  /** Calls after it, on the same session where there is one. */
+  readonly then?: readonly string[];
+  /** What it would change or take. */
+  readonly oracle?: string;
+  /** A text that no answer may hold. */
+  readonly leak?: string;
+  /** Needs a rule about what the model may see; not a matter of reading only. */
+  readonly policy?: string;
+}
+
+const folder = process.env.SAFETY_CORPUS ?? fileURLToPath(new URL("./corpus", import.meta.url));
+
+/** A file of the corpora, as it is. */
+export const corpusText = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
+
+/** The rows of one. */
+export const corpusRows = async (name: string): Promise<readonly CorpusRow[]> =>
+  (await corpusText(name)).split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+
+/** A database with the fixture in it, everything around it that an attack could reach, and a way to see it all. */
+export interface World extends AsyncDisposable {
+  readonly database: TestDatabase;
+  /** An ordinary user with rights to the fixture. */
+  readonly user: string;
+  /** The URL of this user, or of the administrator. */
+  urlOf(name: string): string;
+  /** A statement of the corpora with its placeholders filled. */
+  fill(sql: string): string;
+  /** Everything an attack could have changed, as text. */
+  state(): Promise<string>;
+}
