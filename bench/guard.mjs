@@ -41,7 +41,7 @@ const engines = [
     /** @param {any} room @param {unknown} pool @param {any} config */
     source: (room, pool, config) => ({
       pool,
-      checkNames: room.createNameCheck(pool),
+      checkNames: room.createNameCheck(pool, config.database),
       database: config.database,
       columnRules: [],
     }),

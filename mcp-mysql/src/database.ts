@@ -21,7 +21,7 @@ export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Dat
   const pool = createPool({ size, waitMs, connect, watch: watchdog.watch, log });
   const source: Source = {
     pool,
-    checkNames: createNameCheck(pool, columnRules.length > 0),
+    checkNames: createNameCheck(pool, config.database, columnRules.length > 0),
     database: config.database,
     schemas,
     columnRules,

@@ -17,12 +17,16 @@ export type NameCheck = (inspection: Inspection, options: CallOptions) => Promis
 const viewsFreshMs = 30_000;
 const maxDepth = 8;
 
+/** By {@link viewKey}. */
 type ViewBodies = ReadonlyMap<string, readonly string[]>;
 
-export function createNameCheck(pool: Pool, isBlind = false): NameCheck {
+/**
+ * @param home the current database of the pool's sessions
+ * @param isBlind functions may not query: columns are hidden
+ */
+export function createNameCheck(pool: Pool, home: string, isBlind = false): NameCheck {
   let views: { readonly bodies: Promise<ViewBodies>; readonly at: number } | undefined;
 
-  /** The bodies of all views by their names in lower case; a name may stand for one in several schemas. */
   function viewBodies(options: CallOptions): Promise<ViewBodies> {
     if (views !== undefined && performance.now() - views.at < viewsFreshMs) return views.bodies;
     const bodies = loadViews(pool, options);
@@ -37,42 +41,53 @@ export function createNameCheck(pool: Pool, isBlind = false): NameCheck {
   return async function check(inspection, options) {
     const known = await viewBodies(options);
     const seen = new Set<string>();
-    async function visit({ calls, names }: Inspection, depth: number): Promise<void> {
+    const isNew = (key: string): boolean => !seen.has(key) && Boolean(seen.add(key));
+
+    /** `schema` is where names without one belong: the session's, or that of the view or function they stand in. */
+    async function visit({ calls, names, members }: Inspection, schema: string, depth: number): Promise<void> {
       if (depth > maxDepth) throw new CodedError("not_allowed", "Views or functions are nested too deeply.");
-      for (const name of names) {
-        if (seen.has(name)) continue;
-        seen.add(name);
-        for (const body of known.get(name) ?? []) await visit(inView(name, body), depth + 1);
+      const places = [...[...names].map((name) => [schema, name] as const), ...members];
+      for (const [place, name] of places) {
+        if (!isNew(viewKey(place, name))) continue;
+        for (const body of known.get(viewKey(place, name)) ?? []) await visit(inView(name, body), place, depth + 1);
       }
       for (const call of calls) {
-        const key = `${call.schema ?? ""}.${call.name.toLowerCase()}()`;
-        if (seen.has(key)) continue;
-        seen.add(key);
-        for (const body of await functionBodies(pool, call, options))
-          await visit(inFunction(call, body, isBlind), depth + 1);
+        const place = call.schema ?? schema;
+        if (!isNew(`${viewKey(place, call.name)}()`)) continue;
+        for (const body of await functionBodies(pool, place, call, options))
+          await visit(inFunction(call, body, isBlind), place, depth + 1);
       }
     }
-    await visit(inspection, 0);
+    await visit(inspection, home, 0);
   };
 }
 
+/** Names that differ in case alone are the same on some servers. */
+const viewKey = (schema: string, name: string): string => `${schema}\0${name}`.toLowerCase();
+
 async function loadViews(pool: Pool, options: CallOptions): Promise<ViewBodies> {
-  const sql = `SELECT table_name, view_definition FROM information_schema.views
+  const sql = `SELECT table_schema, table_name, view_definition FROM information_schema.views
     WHERE table_schema NOT IN ('sys', 'information_schema', 'performance_schema', 'mysql')`;
   const [rows = []] = await ask(pool, [sql], options);
   const bodies = new Map<string, string[]>();
-  for (const [name, body] of rows) {
+  for (const [schema, name, body] of rows) {
     // Without the SHOW VIEW privilege the body is empty: what it may do is up to its definer and the session.
-    if (name && body) bodies.set(name.toLowerCase(), [...(bodies.get(name.toLowerCase()) ?? []), body]);
+    if (!schema || !name || !body) continue;
+    const key = viewKey(schema, name);
+    bodies.set(key, [...(bodies.get(key) ?? []), body]);
   }
   return bodies;
 }
 
-/** The bodies of the function in its schema, the current one when the call names none. */
-async function functionBodies(pool: Pool, call: Call, options: CallOptions): Promise<readonly string[]> {
-  const schema = call.schema === undefined ? "DATABASE()" : toLiteral(call.schema);
+/** The bodies of the function in this schema. */
+async function functionBodies(
+  pool: Pool,
+  schema: string,
+  call: Call,
+  options: CallOptions,
+): Promise<readonly string[]> {
   const sql = `SELECT routine_definition FROM information_schema.routines
-    WHERE routine_type = 'FUNCTION' AND routine_name = ${toLiteral(call.name)} AND routine_schema = ${schema}`;
+    WHERE routine_type = 'FUNCTION' AND routine_name = ${toLiteral(call.name)} AND routine_schema = ${toLiteral(schema)}`;
   const [rows = []] = await ask(pool, [sql], options);
   if (rows.length === 0) throw notFound(call);
   return rows.map(([body]) => {

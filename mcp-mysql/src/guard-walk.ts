@@ -19,6 +19,8 @@ export interface Inspection {
   readonly calls: readonly Call[];
   /** Every name that stands in it, in lower case: some may be views. */
   readonly names: ReadonlySet<string>;
+  /** Those that stand behind a dot, with the name before it: a schema, a table or an alias. */
+  readonly members: readonly (readonly [qualifier: string, name: string])[];
 }
 
 const selecting = new Set(["select", "with", "values", "table"]);
@@ -31,8 +33,11 @@ export const isQuery = (verb: string): boolean => selecting.has(verb);
 /** @throws CodedError `read_only`, `not_allowed` */
 export function inspectStatement(tokens: readonly Token[]): Inspection {
   const verb = verbOf(tokens);
-  if (!isQuery(verb)) checkCommand(verb, tokens);
-  return inspectTokens(tokens, { isShow: verb === "show" });
+  if (isQuery(verb)) return inspectTokens(tokens);
+  checkCommand(verb, tokens);
+  // The query in `FORMAT=JSON (SELECT …)` is no argument of the word before it.
+  const understood = new Set(Array(introOf(tokens)).keys());
+  return inspectTokens(tokens, { isShow: verb === "show", understood });
 }
 
 /** What is known of the tokens before they are inspected. */
@@ -47,6 +52,7 @@ export interface Foreknown {
 export function inspectTokens(tokens: readonly Token[], { isShow, understood }: Foreknown = {}): Inspection {
   const calls: Call[] = [];
   const names = new Set<string>();
+  const members: [string, string][] = [];
   tokens.forEach((token, at) => {
     const { kind, text } = token;
     const next = tokens[at + 1]?.text;
@@ -54,6 +60,7 @@ export function inspectTokens(tokens: readonly Token[], { isShow, understood }: 
     if (kind !== "word" && kind !== "name") return;
     const lower = text.toLowerCase();
     names.add(lower);
+    if (tokens[at - 1]?.text === ".") members.push([tokens[at - 2]?.text ?? "", text]);
     const isUnderstood = understood?.has(at) === true;
     if (kind === "word" && isShow !== true && !isUnderstood) checkWord(lower, tokens, at);
     if (secretNames.has(lower) || (lower === "mysql" && next === "." && isSecret(tokens[at + 2]))) {
@@ -64,7 +71,7 @@ export function inspectTokens(tokens: readonly Token[], { isShow, understood }: 
       if (call !== undefined) calls.push(call);
     }
   });
-  return { calls, names };
+  return { calls, names, members };
 }
 
 const isSecret = (token: Token | undefined): boolean => secretTables.has(token?.text.toLowerCase() ?? "");
@@ -86,7 +93,7 @@ function checkCommand(verb: string, tokens: readonly Token[]): void {
   }
   if (verb === "help") return;
   if (!["explain", "describe", "desc", "analyze"].includes(verb)) throw refusedVerb(verb);
-  const target = rest.slice(countWords(said));
+  const target = tokens.slice(introOf(tokens));
   // ANALYZE TABLE writes statistics; EXPLAIN TABLE explains a query.
   if (isQuery(verbOf(target)) && !(verb === "analyze" && verbOf(target) === "table")) return;
   if (verb === "analyze" || !isTableAndColumn(target)) throw refusedVerb(`${verb} ${target[0]?.text ?? ""}`.trim());
@@ -100,9 +107,10 @@ function isTableAndColumn(target: readonly Token[]): boolean {
   return /^[wn](?:\.[wn])?[wns]?$/.test(shape);
 }
 
-/** How many of the words after EXPLAIN say only how to explain. */
-function countWords(said: readonly string[]): number {
-  let at = 0;
+/** How many of the first tokens say only how to explain. */
+function introOf(tokens: readonly Token[]): number {
+  const said = tokens.map(({ text }) => text.toLowerCase());
+  let at = said[0] === "explain" && said[1] === "analyze" ? 2 : 1;
   for (;;) {
     if (said[at] === "extended" || said[at] === "partitions") at++;
     else if (said[at] === "format" && said[at + 1] === "=") at += 3;

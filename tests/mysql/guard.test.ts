@@ -54,6 +54,8 @@ describe("ordinary SQL runs", () => {
     "SHOW COLUMNS FROM t LIKE 'i%'",
     "EXPLAIN SELECT * FROM t",
     "ANALYZE SELECT 1",
+    "EXPLAIN FORMAT=JSON (SELECT 1)",
+    "ANALYZE FORMAT = JSON (SELECT id FROM t) UNION (SELECT 2)",
   ])("%s", async (sql) => {
     expect((await answerOf(source, sql)).rows.length).toBeGreaterThan(0);
   });
@@ -92,6 +94,9 @@ describe("what only looks harmless is refused before it is sent", () => {
     "EXPLAIN UPDATE canary SET v = 'HIT'",
     "EXPLAIN ANALYZE DELETE FROM canary",
     "EXPLAIN FOR CONNECTION 1",
+    "EXPLAIN FORMAT=JSON UPDATE canary SET v = 'HIT'",
+    "EXPLAIN FORMAT=JSON (SELECT sleep(1))",
+    "ANALYZE FORMAT=sleep (SELECT nap(1))",
     "ANALYZE TABLE t",
     "ANALYZE DELETE FROM canary",
     "DESCRIBE UPDATE canary SET v = 1",
@@ -116,6 +121,29 @@ describe("what only looks harmless is refused before it is sent", () => {
     // No number: the server never saw it.
     expect(errno).toBeUndefined();
   });
+});
+
+test("a name means what it means in its own schema", async () => {
+  await using other = await createMysqlDatabase();
+  await other.run(`
+    CREATE VIEW customers AS SELECT SLEEP(9) AS z;
+    CREATE FUNCTION good(i INT) RETURNS INT RETURN SLEEP(i);
+    CREATE FUNCTION fair(i INT) RETURNS INT RETURN good(i);
+    CREATE VIEW asks AS SELECT good(9) AS z`);
+  await using own = openSource(database.url);
+  // No view of another schema is meant by an alias.
+  expect((await answerOf(own, "SELECT customers.id AS asks FROM t AS customers")).rows).toEqual([["1"]]);
+  expect((await answerOf(own, "SELECT good(2), fine.g FROM fine")).rows).toEqual([["4", "2"]]);
+  for (const sql of [
+    `SELECT * FROM ${other.name}.customers`,
+    `SELECT * FROM ${other.name} . \`CUSTOMERS\``,
+    `SELECT * FROM ${other.name}.asks`,
+    `SELECT ${other.name}.fair(9)`,
+    `SELECT ${other.name}.good(9)`,
+    "SELECT * FROM .nap",
+  ]) {
+    expect(await failureOf(answerOf(own, sql)), sql).toMatchObject({ code: "not_allowed", errno: undefined });
+  }
 });
 
 test("accounts are out of reach where their tables need no qualifier", async () => {
