@@ -84,6 +84,7 @@ const databaseEntry = v.strictObject({
   schemas: v.optional(names),
   denyColumns: v.optional(names),
   mask: v.optional(names),
+  sessionContext: v.optional(names),
   settings: v.optional(serverSettings),
 });
 

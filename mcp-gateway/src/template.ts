@@ -28,6 +28,7 @@ const templateEntry = v.strictObject({
   schemas: v.optional(names),
   denyColumns: v.optional(names),
   mask: v.optional(names),
+  sessionContext: v.optional(names),
   settings: v.optional(v.record(v.string(), v.unknown(), "must be an object of the server's settings")),
   /** What people and models read about it. */
   description: v.optional(text),

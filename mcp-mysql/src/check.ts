@@ -1,5 +1,6 @@
 /** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
 import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
+import { auditContext, contextAuditSql } from "./context.js";
 import type { Session } from "./session.js";
 import type { Source } from "./source.js";
 import { ask } from "./transaction.js";
@@ -21,9 +22,11 @@ const audited: readonly (readonly [pattern: RegExp, warning: string])[] = [
 ];
 
 /** @see Database.check */
-export async function check({ pool }: Source, options: CallOptions): Promise<ConnectionReport> {
+export async function check({ pool, sessionContext }: Source, options: CallOptions): Promise<ConnectionReport> {
   let used: Session | undefined;
-  const [identity, tlsRows, grants] = await ask(pool, [identitySql, tlsSql, "SHOW GRANTS"], options, (session) => {
+  const hasContext = sessionContext.length > 0;
+  const questions = [identitySql, tlsSql, "SHOW GRANTS", ...(hasContext ? [contextAuditSql] : [])];
+  const [identity, tlsRows, grants = [], plain] = await ask(pool, questions, options, (session) => {
     used = session;
   });
   // A second call, since the first may have had to connect.
@@ -41,7 +44,13 @@ export async function check({ pool }: Source, options: CallOptions): Promise<Con
     user: user ?? "",
     tls,
     warnings: [
-      ...auditGrants((grants ?? []).map(([grant]) => grant ?? "")),
+      ...auditGrants(grants.map(([grant]) => grant ?? "")),
+      ...(hasContext
+        ? auditContext(
+            grants.map(([grant]) => grant ?? ""),
+            plain?.[0]?.[0],
+          )
+        : []),
       ...(tls === false && used !== undefined && !isLocal(used)
         ? ["The connection to a remote host is not encrypted: use ssl-mode=VERIFY_IDENTITY."]
         : []),

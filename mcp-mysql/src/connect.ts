@@ -8,6 +8,7 @@ import { rootCertificates } from "node:tls";
 import { anySignal, CodedError } from "@database-interface/mcp-core/host";
 import { createHostOrder, type DatabaseOptions } from "@database-interface/mcp-core/sql";
 import type { Endpoint, MysqlConfig, TlsConfig } from "./config.js";
+import { assertContextHolds } from "./context.js";
 import { driverCodeOf, errnoOf, toConnectError } from "./errors.js";
 import { openSession, type Session } from "./session.js";
 
@@ -77,7 +78,9 @@ export function createConnector(config: MysqlConfig, options: DatabaseOptions) {
         const address = await addressOf(endpoint, isTls);
         const session = await openBare(address, signal);
         const reach = async (reachSignal: AbortSignal) => openBare(await addressOf(endpoint, isTls), reachSignal);
-        return await settle(session, { isTls, reach, address: () => address }, config.database);
+        const connected = await settle(session, { isTls, reach, address: () => address }, config.database);
+        if ((options.sessionContext ?? []).length > 0) await holdContext(session);
+        return connected;
       } catch (thrown) {
         if (deadline.aborted && !outer.aborted) throw connectTimeout(timeoutMs);
         const mayBePlain = config.tls.mode === "PREFERRED" && driverCodeOf(thrown) === "ER_SERVER_SSL_DISABLED";
@@ -133,6 +136,16 @@ async function settle(
     return { session, origin: origin ?? "", ...ways, readOnlyVariable, setUp, limits };
   } catch (thrown) {
     session.destroy(thrown instanceof Error ? thrown : new Error("set-up"));
+    throw thrown;
+  }
+}
+
+/** Calls that rely on the session context get no session on which it would not hold. */
+async function holdContext(session: Session): Promise<void> {
+  try {
+    await assertContextHolds(session);
+  } catch (thrown) {
+    session.destroy(thrown instanceof Error ? thrown : new Error("context"));
     throw thrown;
   }
 }

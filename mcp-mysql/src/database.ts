@@ -15,7 +15,7 @@ import { createWriting } from "./writing.js";
 
 /** A source that connects on first use; an unreachable server is the first call's error. */
 export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Database {
-  const { poolSize: size, connectTimeoutMs: waitMs, log, schemas, columnRules = [] } = options;
+  const { poolSize: size, connectTimeoutMs: waitMs, log, schemas, columnRules = [], sessionContext = [] } = options;
   const watchdog = createWatchdog();
   const connect = watchOver(createConnector(config, options), watchdog);
   const pool = createPool({ size, waitMs, connect, watch: watchdog.watch, log });
@@ -25,6 +25,7 @@ export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Dat
     database: config.database,
     schemas,
     columnRules,
+    sessionContext,
   };
   return {
     catalog: createCatalog(source, schemas),

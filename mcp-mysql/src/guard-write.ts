@@ -22,6 +22,9 @@ const grammars: ReadonlyMap<string, (reader: TokenReader) => Reading> = new Map(
   ["drop", readDrop],
 ]);
 
+/** It writes rows, which a view can hold; TRUNCATE and changes of the schema nothing holds. */
+export const isRowWrite = ({ kind }: WriteShape): boolean => ["insert", "replace", "update", "delete"].includes(kind);
+
 /** @throws CodedError `not_allowed` */
 export function toWriteShape(
   sql: string,

@@ -1,6 +1,6 @@
 /** Decides whether a statement may run at all, before it is sent: one statement, understood, its parameters in place. */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { CallOptions, ReadOptions, Statement } from "@database-interface/mcp-core/sql";
+import { assertContext, type CallOptions, type ReadOptions, type Statement } from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
 import { tablesOf } from "./guard-tables.js";
 import { type Inspection, inspectStatement, isQuery, verbOf } from "./guard-walk.js";
@@ -8,6 +8,7 @@ import { type HidingStatement, hideColumns } from "./hidden-columns.js";
 import { type Token, tokenize } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
 import type { Source } from "./source.js";
+import { assertOthersHidden } from "./visible-schemas.js";
 
 /** A statement that may run. */
 export interface Approved extends BoundStatement {
@@ -27,11 +28,13 @@ const maxSqlBytes = 100_000;
 export async function approve(
   source: Source,
   { sql, params }: Statement,
-  options: Pick<ReadOptions, "signal" | "observe">,
+  options: Pick<ReadOptions, "signal" | "context" | "observe">,
 ): Promise<Approved> {
+  assertContext(source.sessionContext, options);
   const tokens = toOneStatement(sql);
   options.observe?.({ statementClass: verbOf(tokens), tables: tablesOf(tokens) });
   const inspection = inspectStatement(tokens);
+  if (source.sessionContext.length > 0) assertOthersHidden(tokens);
   const markers = markersOf(tokens, params);
   await assertNames(source, inspection, options);
   const isRestricted = source.columnRules.length > 0 || source.schemas !== undefined;

@@ -2,6 +2,7 @@
 import type { DatabaseKind } from "@database-interface/mcp-core/sql";
 import manifest from "../package.json" with { type: "json" };
 import { type MysqlConfig, parseSource, sourceFromEnvironment } from "./config.js";
+import { contextName } from "./context.js";
 import { openDatabase } from "./database.js";
 
 /** MySQL 8 and MariaDB 10.6 or newer; which of them it is shows when connecting. */
@@ -12,6 +13,7 @@ export const mysqlKind = Object.freeze<DatabaseKind<MysqlConfig>>({
   version: manifest.version,
   exampleUrl: "mysql://user@localhost:3306/database",
   dialect: "MySQL/MariaDB; ?",
+  contextName,
   identifierQuote: "`",
   lexis: "backslash",
   open: openDatabase,

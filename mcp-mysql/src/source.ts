@@ -13,4 +13,6 @@ export interface Source {
   readonly schemas: readonly string[] | undefined;
   /** Columns that are denied or masked; mostly none. */
   readonly columnRules: readonly ColumnRule[];
+  /** Variables that carry who calls; mostly none. */
+  readonly sessionContext: readonly string[];
 }

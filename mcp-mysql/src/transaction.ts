@@ -6,6 +6,7 @@ import { CodedError } from "@database-interface/mcp-core/host";
 import { type CallOptions, insist } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import { type Connected, limitSettings, ownLimits, type SessionLimits } from "./connect.js";
+import { contextCommands } from "./context.js";
 import { errnoOf } from "./errors.js";
 import { cancelled, type Pool } from "./pool.js";
 import type { Session } from "./session.js";
@@ -82,7 +83,7 @@ function open(connected: Connected, limits: CallLimits, sql: string): Promise<vo
   }
   // Most calls of a source have the same limits: the next one finds them in place.
   connected.limits = { timeoutMs: limits.timeoutMs, maxRows: limits.maxRows };
-  parts.push(session.send({ sql }));
+  for (const command of [...contextCommands(limits.context), sql]) parts.push(session.send({ sql: command }));
   const begun = Promise.all(parts).then(() => {});
   begun.catch(() => {});
   return begun;

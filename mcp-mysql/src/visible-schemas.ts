@@ -78,6 +78,20 @@ export function assertValuesHidden({ schema, name }: TableKey): void {
   }
 }
 
+const system = new Set(["mysql", "performance_schema", "sys"]);
+
+/** Callers that share a database user do not see each other's statements. @throws CodedError `not_allowed` */
+export function assertOthersHidden(tokens: readonly Token[]): void {
+  const told = tokens.find((token, at) => {
+    const lower = token.text.toLowerCase();
+    return isNameToken(token) && (lower === "processlist" || (system.has(lower) && tokens[at + 1]?.text === "."));
+  });
+  if (told === undefined) return;
+  throw new CodedError("not_allowed", `${told.text} tells of other callers' statements.`, {
+    hint: "Query the tables themselves.",
+  });
+}
+
 const holdsValues = (what: string): CodedError =>
   new CodedError("not_allowed", `${what} can hold values of hidden columns.`, { hint: "Query the tables themselves." });
 

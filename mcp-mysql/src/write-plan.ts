@@ -1,7 +1,9 @@
 /** What a write would do: whether it may run at all, its targets as the catalogue knows them, and what to warn of. */
 import {
+  assertContext,
   type CallOptions,
   hidesColumns,
+  onlyRows,
   remoteTarget,
   type Statement,
   systemTarget,
@@ -10,12 +12,12 @@ import {
 } from "@database-interface/mcp-core/sql";
 import { assertNames, markersOf, toOneStatement } from "./guard.js";
 import { inspectTokens } from "./guard-walk.js";
-import { toWriteShape } from "./guard-write.js";
+import { isRowWrite, toWriteShape } from "./guard-write.js";
 import type { Token } from "./lexer.js";
 import { type BoundStatement, bind } from "./parameters.js";
 import type { Source } from "./source.js";
 import type { WrittenName } from "./token-reader.js";
-import { assertSchemas } from "./visible-schemas.js";
+import { assertOthersHidden, assertSchemas } from "./visible-schemas.js";
 import type { WriteShape } from "./write-shape.js";
 import { learnTargets, type Target, whyKept } from "./write-targets.js";
 
@@ -40,9 +42,14 @@ const committedAtOnce =
  */
 export async function approveWrite(source: Source, statement: Statement, options: CallOptions): Promise<ApprovedWrite> {
   if (source.columnRules.length > 0) throw hidesColumns();
+  assertContext(source.sessionContext, options);
   const { sql, params } = statement;
   const tokens = toOneStatement(sql);
   const { shape, understood } = toWriteShape(sql, tokens);
+  if (source.sessionContext.length > 0) {
+    if (!isRowWrite(shape)) throw onlyRows();
+    assertOthersHidden(tokens);
+  }
   const inspection = inspectTokens(tokens, { understood });
   const markers = markersOf(tokens, params);
   const asked = shape.targets;

@@ -1,6 +1,7 @@
 /** Is the source there, and how much could go wrong through it: the round trip, who we are, and the self-audit. */
 import type { CallOptions, ConnectionReport } from "@database-interface/mcp-core/sql";
 import type { Connected } from "./connect.js";
+import { auditContext, contextAuditSql } from "./context.js";
 import { ask } from "./query.js";
 import type { Source } from "./source.js";
 
@@ -19,9 +20,10 @@ const membershipSql = `
 /** @see Database.check */
 export async function check(source: Source, options: CallOptions): Promise<ConnectionReport> {
   let used: Connected | undefined;
-  const [identity, memberships] = await ask(
+  const hasContext = source.sessionContext.length > 0;
+  const [identity, memberships, context] = await ask(
     source,
-    [{ sql: identitySql }, { sql: membershipSql }],
+    [{ sql: identitySql }, { sql: membershipSql }, ...(hasContext ? [{ sql: contextAuditSql }] : [])],
     options,
     (connected) => {
       used = connected;
@@ -42,6 +44,7 @@ export async function check(source: Source, options: CallOptions): Promise<Conne
     isTrue(replicates) && !isTrue(isSuper) && "The user may start replication.",
     isTrue(creates) && !isTrue(isSuper) && "The user may create roles.",
     ...(isTrue(isSuper) ? [] : (memberships ?? []).map(([name]) => `The user is a member of ${name}.`)),
+    ...(hasContext ? auditContext(context?.[0]) : []),
     tls === false && !isLocal(host) && "The connection to a remote host is not encrypted: use sslmode=verify-full.",
     used?.profile.isShared === true &&
       "A pooler lends its sessions: read-only and time limits hold in each call's own transaction, not on the session.",

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { anySignal, CodedError } from "@database-interface/mcp-core/host";
 import { createHostOrder, type DatabaseOptions } from "@database-interface/mcp-core/sql";
 import type { Endpoint, PostgresConfig, TargetSession } from "./config.js";
+import { assertContextHolds } from "./context.js";
 import { sqlstateOf, toConnectError } from "./errors.js";
 import { findPassword } from "./password.js";
 import { isShared, tryTransaction } from "./pooler.js";
@@ -64,12 +65,16 @@ export function createConnector(config: PostgresConfig, options: DatabaseOptions
     }
   }
 
-  /** Finds out whose session it is. */
+  /** Finds out whose session it is, and that the rules on rows hold its user where calls rely on them. */
   async function settle(session: Session, tried: Profile): Promise<Connected> {
-    if (!tried.isShared && !isShared(session)) return { session, profile: tried };
+    const hasContext = (options.sessionContext ?? []).length > 0;
     try {
-      const settled = { isShared: true, isWatched: await tryTransaction(session) };
-      if (profile === tried) profile = settled;
+      let settled = tried;
+      if (tried.isShared || isShared(session)) {
+        settled = { isShared: true, isWatched: await tryTransaction(session) };
+        if (profile === tried) profile = settled;
+      }
+      if (hasContext) await assertContextHolds(session, settled.isShared);
       return { session, profile: settled };
     } catch (thrown) {
       session.destroy(toError(thrown));

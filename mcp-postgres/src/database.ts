@@ -38,6 +38,7 @@ function openServer(config: PostgresConfig, options: DatabaseOptions): Server {
     names: createNameMemory(),
     schemas: options.schemas,
     columnRules: options.columnRules ?? [],
+    sessionContext: options.sessionContext ?? [],
   };
   const database: Database = {
     catalog: createCatalog(source, options.schemas),

@@ -8,7 +8,7 @@ import { assertReadOnly, notAllowed, onlyReading, parseOne } from "./guard-class
 import { harmlessVolatile, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
 import { type KnownNames, knowNames } from "./guard-names.js";
 import { assertSizes } from "./guard-sizes.js";
-import { assertBlind, assertSeen, readsOutside } from "./guard-visibility.js";
+import { assertBlind, assertOthersHidden, assertSeen, readsOutside } from "./guard-visibility.js";
 import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
 import type { Parse } from "./parser.js";
 import type { Source } from "./source.js";
@@ -51,6 +51,7 @@ export async function assertNames(
       inner.push(...usage.calls.flatMap((call) => assertCall(call, known).map((sql) => ({ sql, isCallers }))));
       if (source.schemas !== undefined && isCallers) assertSeen(usage, known, source.schemas);
       if (source.columnRules.length > 0) assertBlind(usage, known);
+      if (source.sessionContext.length > 0) assertOthersHidden(usage);
       readsUnseen ||= source.schemas !== undefined && readsOutside(usage, known, source.schemas);
       inner.push(...assertRelations(usage, known));
     }

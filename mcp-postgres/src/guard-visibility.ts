@@ -93,6 +93,17 @@ export function assertBlind(usage: Usage, known: KnownNames): void {
   }
 }
 
+/** What other callers of the same database user say, and with which values. */
+const statementTexts = /^(pg_stat_activity|pg_stat_statements|pg_stat_get_activity|pg_stat_get_backend_activity)$/;
+
+/** Callers that share a database user do not see each other's statements. @throws CodedError `not_allowed` */
+export function assertOthersHidden({ relations, calls, attributes }: Usage): void {
+  const named = [...relations, ...calls].map(({ name }) => name).concat(attributes);
+  const told = named.find((name) => statementTexts.test(name));
+  if (told !== undefined)
+    throw notAllowed(`${told} tells of other callers' statements.`, "Query the tables themselves.");
+}
+
 const readsData = (name: string): CodedError =>
   notAllowed(
     `The function ${name} may read hidden columns.`,

@@ -28,6 +28,9 @@ const dataKinds: Readonly<Record<string, string>> = {
   MergeStmt: "merge",
 };
 
+/** It writes rows, as row-level security holds them; TRUNCATE and changes of the schema are not held. */
+export const isRowWrite = ({ kind }: WriteShape): boolean => Object.values(dataKinds).includes(kind);
+
 /** Statements whose target is one relation under this key, and what they are called. */
 const relationKinds: Readonly<Record<string, readonly [kind: string, key: string]>> = {
   CreateStmt: ["create table", "relation"],

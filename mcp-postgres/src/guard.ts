@@ -4,7 +4,7 @@
  * layer is for what they let through.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import type { ReadOptions, Statement } from "@database-interface/mcp-core/sql";
+import { assertContext, type ReadOptions, type Statement } from "@database-interface/mcp-core/sql";
 import {
   allowedKinds,
   assertClass,
@@ -43,10 +43,11 @@ const writing = new Set(
 );
 const maxSqlBytes = 100_000;
 
-type Asking = Pick<ReadOptions, "signal" | "observe">;
+type Asking = Pick<ReadOptions, "signal" | "context" | "observe">;
 
 /** @throws CodedError `sql_empty`, `sql_too_long`, `multiple_statements`, `syntax_error`, `read_only`, `not_allowed`, `parameter_count` */
 export async function approve(source: Source, { sql, params }: Statement, options: Asking): Promise<Approved> {
+  assertContext(source.sessionContext, options);
   const shape = toOneStatement(sql);
   assertReads(shape);
   assertParameters(shape, params);

@@ -2,6 +2,7 @@
 import type { DatabaseKind } from "@database-interface/mcp-core/sql";
 import manifest from "../package.json" with { type: "json" };
 import { type PostgresConfig, parseSource, sourceFromEnvironment } from "./config.js";
+import { contextName } from "./context.js";
 import { openDatabase } from "./database.js";
 
 /** PostgreSQL 12 to 18. */
@@ -12,6 +13,7 @@ export const postgresKind = Object.freeze<DatabaseKind<PostgresConfig>>({
   version: manifest.version,
   exampleUrl: "postgres://user@localhost:5432/database",
   dialect: "PostgreSQL; $1, $2",
+  contextName,
   parseSource,
   sourceFromEnvironment,
   open: openDatabase,

@@ -16,4 +16,6 @@ export interface Source {
   readonly schemas: readonly string[] | undefined;
   /** Columns that are denied or masked; mostly none. */
   readonly columnRules: readonly ColumnRule[];
+  /** Settings that carry who calls; mostly none. */
+  readonly sessionContext: readonly string[];
 }

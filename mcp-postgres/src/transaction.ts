@@ -7,6 +7,7 @@ import { type CallOptions, insist } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import type { TlsConfig } from "./config.js";
 import { type Connected, sessionDefaults, watched } from "./connect.js";
+import { contextCommands } from "./context.js";
 import type { Pool } from "./pool.js";
 import { normalise, temporaryLast } from "./pooler.js";
 import type { Session } from "./session.js";
@@ -91,7 +92,7 @@ export async function acquire(pool: Pool, signal: AbortSignal): Promise<Connecte
 /** Opens the transaction and its limits in one message. The SELECT pins it: afterwards READ WRITE is refused. */
 export function begin(
   { session, profile }: Connected,
-  { timeoutMs }: CallLimits,
+  { timeoutMs, context }: CallLimits,
   style: TransactionStyle = {},
 ): Promise<void> {
   const settings: Record<string, string> = {
@@ -104,7 +105,10 @@ export function begin(
   const local = Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
   const access = style.isWriting === true ? "READ WRITE" : "READ ONLY";
   const opening = `BEGIN ISOLATION LEVEL ${isolation} ${access}`;
-  const parts = profile.isShared ? [opening, ...normalise, ...local, temporaryLast] : [opening, ...local, "SELECT 1"];
+  const caller = contextCommands(context);
+  const parts = profile.isShared
+    ? [opening, ...normalise, ...local, ...caller, temporaryLast]
+    : [opening, ...local, ...caller, "SELECT 1"];
   const sent = session.send({ sql: parts.join("; "), simple: true });
   // Listened to by whoever awaits the call; a rejection before that must not count as unhandled.
   sent.catch(() => {});

@@ -1,7 +1,9 @@
 /** What a write would do: whether it may run at all, its targets as the catalogue knows them, and what to warn of. */
 import {
+  assertContext,
   type CallOptions,
   hidesColumns,
+  onlyRows,
   remoteTarget,
   type Statement,
   systemTarget,
@@ -13,7 +15,7 @@ import { notAllowed } from "./guard-class.js";
 import { knowNames } from "./guard-names.js";
 import { assertNames } from "./guard-rules.js";
 import { collectUsage, type Usage, type UsedName } from "./guard-walk.js";
-import { toWriteShape, type WriteShape } from "./guard-write.js";
+import { isRowWrite, toWriteShape, type WriteShape } from "./guard-write.js";
 import { loadParser } from "./parser.js";
 import { arrayText, ask } from "./query.js";
 import type { Source } from "./source.js";
@@ -53,12 +55,14 @@ export async function approveWrite(
   options: CallOptions,
 ): Promise<ApprovedWrite> {
   if (source.columnRules.length > 0) throw hidesColumns();
+  assertContext(source.sessionContext, options);
   const shape = toOneStatement(sql);
   assertParameters(shape, params);
   const parse = await loadParser();
   const { bare, tree } = parseBare(parse, sql, shape);
   const usage = collectUsage(tree);
   const write = toWriteShape(Object.keys(tree)[0] ?? "", tree, usage);
+  if (source.sessionContext.length > 0 && !isRowWrite(write)) throw onlyRows();
   if (!shape.isClosed) throw notAllowed("The statement has a quote or parenthesis that is not closed.", "Close it.");
   await assertNames(source, parse, await withoutSequences(source, usage, options), options);
 

@@ -32,6 +32,7 @@ beforeAll(async () => {
     names: createNameMemory(),
     schemas: postgresSchemas,
     columnRules: [],
+    sessionContext: [],
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
   for (const { sql } of await corpusRows("attacks.pg.jsonl")) {

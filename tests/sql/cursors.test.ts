@@ -34,6 +34,7 @@ function setUp() {
     const result: OpenResult = {
       sql: "SELECT 1",
       source,
+      principal: "ada",
       leftover: [],
       rowBytes: 0,
       cursor: {
@@ -62,13 +63,13 @@ describe("a paged result", () => {
   test("each page's token works once, and the next page has its own", async () => {
     const { cursors, open } = setUp();
     const first = open().keep();
-    const held = cursors.take(first);
-    expect(codeOf(() => cursors.take(first))).toBe("cursor_unknown");
+    const held = cursors.take(first, "ada");
+    expect(codeOf(() => cursors.take(first, "ada"))).toBe("cursor_unknown");
     const second = held.keep();
     await held[Symbol.asyncDispose]();
     expect(second).not.toBe(first);
     expect(second).toMatch(/^[\w-]{22}$/);
-    expect(cursors.take(second)).toBe(held);
+    expect(cursors.take(second, "ada")).toBe(held);
   });
 
   test("what was not kept is closed when its call ends, and its place is free", async () => {
@@ -85,7 +86,7 @@ describe("a paged result", () => {
     expect(closed).toEqual([]);
     clock.pass(1);
     expect(closed).toEqual(["shop"]);
-    expect(codeOf(() => cursors.take(token))).toBe("cursor_expired");
+    expect(codeOf(() => cursors.take(token, "ada"))).toBe("cursor_expired");
     expect(cursors.openCount).toBe(0);
   });
 
@@ -94,18 +95,25 @@ describe("a paged result", () => {
     let token = open().keep();
     for (let page = 0; page < 3; page++) {
       clock.pass(800);
-      const held = cursors.take(token);
+      const held = cursors.take(token, "ada");
       token = held.keep();
       await held[Symbol.asyncDispose]();
     }
     expect(closed).toEqual([]);
     clock.pass(100);
     expect(closed).toEqual(["shop"]);
-    expect(codeOf(() => cursors.take(token))).toBe("cursor_expired");
+    expect(codeOf(() => cursors.take(token, "ada"))).toBe("cursor_expired");
   });
 
   test("a token that never was is unknown", () => {
-    expect(codeOf(() => setUp().cursors.take("AAAAAAAAAAAAAAAAAAAAAA"))).toBe("cursor_unknown");
+    expect(codeOf(() => setUp().cursors.take("AAAAAAAAAAAAAAAAAAAAAA", "ada"))).toBe("cursor_unknown");
+  });
+
+  test("another's token is unknown, and stays good for its own", () => {
+    const { cursors, open } = setUp();
+    const token = open().keep();
+    expect(codeOf(() => cursors.take(token, "bob"))).toBe("cursor_unknown");
+    expect(cursors.take(token, "ada").result.principal).toBe("ada");
   });
 
   test("a refused check leaves the token good", () => {
@@ -114,8 +122,8 @@ describe("a paged result", () => {
     const refuse = () => {
       throw new Error("another statement");
     };
-    expect(() => cursors.take(token, refuse)).toThrow("another statement");
-    expect(cursors.take(token).result.sql).toBe("SELECT 1");
+    expect(() => cursors.take(token, "ada", refuse)).toThrow("another statement");
+    expect(cursors.take(token, "ada").result.sql).toBe("SELECT 1");
   });
 
   test("a source holds as many as it may and no more; a place given back is free again", () => {

@@ -21,6 +21,8 @@ export interface Source {
   /** `user@host:port/database`, for logs: never a secret. */
   readonly label: string;
   readonly database: Database;
+  /** Names of settings that carry who calls; mostly none. */
+  readonly sessionContext?: readonly string[] | undefined;
 }
 
 /** What a database server is told by its operator, apart from where its sources are. */
@@ -58,7 +60,10 @@ export interface ServerLog extends DatabaseLog {
 
 /** One call. */
 export interface Call {
+  /** Its sources answer for whom the call is. */
   readonly service: Service;
+  /** Who calls: their name among all who may come in. */
+  readonly principal: string;
   /** Fires when the client cancels or the call's deadline passes. */
   readonly signal: AbortSignal;
   /** Rows read so far, for progress. */

@@ -78,6 +78,7 @@ async function run<Config extends SourceConfig>(
     schemas: values.schemas,
     denyColumns: values.denyColumns,
     mask: values.mask,
+    sessionContext: values.sessionContext,
   });
   await using sources = openSources(kind, planned, values, log);
   if (values.check) return await checkSources(sources.list, settings, io);
@@ -123,11 +124,12 @@ function openSources<Config extends SourceConfig>(
   { pool: poolSize, catalogTtl: ttlMs }: Values,
   log: Log,
 ): AsyncDisposable & { readonly list: readonly Source[] } {
-  const list = planned.map(({ name, config, password, schemas, columnRules }): Source => {
+  const list = planned.map(({ name, config, password, schemas, columnRules, sessionContext }): Source => {
     log.info("source", { source: name, database: config.label });
-    const options = { poolSize, connectTimeoutMs, schemas, columnRules, password, log: log.with({ source: name }) };
-    const database = restrictDatabase(cacheCatalog(kind.open(config, options), { ttlMs }), { schemas, columnRules });
-    return { name, label: config.label, database };
+    const seen = { schemas, columnRules, sessionContext };
+    const options = { poolSize, connectTimeoutMs, ...seen, password, log: log.with({ source: name }) };
+    const database = restrictDatabase(cacheCatalog(kind.open(config, options), { ttlMs }), seen);
+    return { name, label: config.label, database, sessionContext };
   });
   return {
     list,

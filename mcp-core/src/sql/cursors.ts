@@ -12,6 +12,8 @@ import type { CursorLimits } from "./limits.js";
 export interface OpenResult {
   readonly sql: string;
   readonly source: string;
+  /** Whose it is; to others its tokens are unknown. */
+  readonly principal: string;
   readonly cursor: RowCursor;
   /** Rows fetched that no page had room for yet. */
   readonly leftover: (readonly Cell[])[];
@@ -33,7 +35,7 @@ export interface Cursors extends AsyncDisposable {
    * Takes the result a token stands for off the shelf; the token is spent unless `check` throws.
    * @throws CodedError `cursor_unknown`, `cursor_expired`
    */
-  take(token: string, check?: (result: OpenResult) => void): HeldResult;
+  take(token: string, principal: string, check?: (result: OpenResult) => void): HeldResult;
 }
 
 /** A place on the shelf, to be filled or given back. */
@@ -126,9 +128,10 @@ export function createCursors(limits: CursorLimits, clock: CursorClock = systemC
       places.set(place, source);
       return { hold: (result) => holdAt(place, result), release: () => void places.delete(place) };
     },
-    take(token, check) {
+    take(token, principal, check) {
       const entry = waiting.get(token);
       if (entry === undefined) throw tokenError(fates.get(token), limits);
+      if (entry.held.result.principal !== principal) throw tokenError(undefined, limits);
       check?.(entry.held.result);
       waiting.delete(token);
       remember(token, "used");

@@ -17,9 +17,14 @@ export interface Statement {
 /** A parameter as JSON can carry it; objects and arrays are sent as JSON text unless the database has arrays. */
 export type Parameter = string | number | boolean | null | readonly unknown[] | { readonly [key: string]: unknown };
 
+/** Who calls, for the database's own rules on rows: values of settings, by their names. */
+export type SessionContext = ReadonlyMap<string, string>;
+
 /** What every call brings: when the signal fires, the statement stops on the server, and only ours. */
 export interface CallOptions {
   readonly signal: AbortSignal;
+  /** What every transaction of the call sets first, where the source was opened with a session context. */
+  readonly context?: SessionContext | undefined;
 }
 
 /** Bounds of one read, enforced while it streams. */
@@ -260,6 +265,11 @@ export interface DatabaseOptions {
   readonly schemas?: readonly string[] | undefined;
   /** Columns that no statement may read, or only masked; none when absent. */
   readonly columnRules?: readonly ColumnRule[] | undefined;
+  /**
+   * Settings that carry who calls, for the database's own rules on rows: a statement without a value for each of them is
+   * refused, as is a user whom the rules do not hold. None when absent.
+   */
+  readonly sessionContext?: readonly string[] | undefined;
   /** Asked for the password at every new connection when set (`--password-command`, rotating tokens). */
   readonly password?: (() => Promise<string>) | undefined;
   /** For what happens outside any call: a connection lost while idle, a reconnect. */
@@ -287,6 +297,8 @@ export interface DatabaseKind<Config extends SourceConfig = SourceConfig> {
   readonly dialect: string;
   /** What names are quoted with in texts meant for SQL. Default `"`. */
   readonly identifierQuote?: '"' | "`";
+  /** What a setting that carries who calls is named like; absent where the database knows no such thing. */
+  readonly contextName?: { readonly form: RegExp; readonly example: string };
   /** How strings and comments are written: `backslash` as MySQL does. Default `standard`. */
   readonly lexis?: "standard" | "backslash";
   /**

@@ -96,6 +96,14 @@ export const sqlErrors = Object.freeze({
   read_only: entry("The statement would change something.", "This server only reads: use SELECT."),
   not_allowed: entry("The statement, or a part of it, is not allowed here.", "Use what the hint names."),
   permission_denied: entry("The database's user may not do this.", "Ask for a GRANT, or use what is visible."),
+  principal_required: entry(
+    "The source shows each caller their own rows, and it is not known who calls.",
+    "Its operator gives every caller a name: --tokens-file or OAuth.",
+  ),
+  context_unsafe: entry(
+    "The session context would not hold: the database's user reads past the rules on rows.",
+    "Connect as a role of its own that is held by them.",
+  ),
 
   // writing
   approval_required: entry(

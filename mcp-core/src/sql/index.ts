@@ -32,6 +32,7 @@ export type {
   RowCursor,
   RowSample,
   RowSink,
+  SessionContext,
   SourceConfig,
   Statement,
   StatementFacts,
@@ -46,10 +47,12 @@ export { createHostOrder, type HostOrder } from "./host-order.js";
 export { insist } from "./insist.js";
 export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
+export { assertContext } from "./session-context.js";
 export { databaseSettings } from "./settings.js";
 export { restrictDatabase, type Visibility } from "./visible-database.js";
 export {
   hidesColumns,
+  onlyRows,
   outcomeUnknown,
   remoteTarget,
   systemTarget,

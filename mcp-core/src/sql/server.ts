@@ -37,6 +37,7 @@ import { createOutcomes } from "./outcomes.js";
 import { startProgress } from "./progress.js";
 import { createPrompts } from "./prompts.js";
 import { createResources } from "./resources.js";
+import { boundTo } from "./session-context.js";
 import { chooseTools, listTool, type Tool } from "./tool.js";
 import { allTools } from "./tools.js";
 
@@ -127,7 +128,8 @@ async function callTool(
   const client = clientOf(entrance, context);
   const record = service.audit && recordCall(service.audit, tool, given, service, { principal: principal.id, client });
   const human = toHuman(entrance, context, principal);
-  const call: Call = { service, signal, progress: { rows: 0 }, human, record };
+  const own = { ...service, sources: boundTo(service.sources, principal) };
+  const call: Call = { service: own, principal: principal.id, signal, progress: { rows: 0 }, human, record };
   const began = performance.now();
   using _ticks =
     progressToken === undefined

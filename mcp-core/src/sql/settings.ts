@@ -25,12 +25,13 @@ const sourceEntry = v.union(
       schemas: v.optional(v.array(v.string())),
       denyColumns: v.optional(v.array(v.string())),
       mask: v.optional(v.array(v.string())),
+      sessionContext: v.optional(v.array(v.string())),
       /** Hosts that hold copies of the database, where it reads from them. */
       replicas: v.optional(v.array(v.string())),
       maxReplicaLag: v.optional(v.string()),
     }),
   ],
-  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask, replicas, maxReplicaLag",
+  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas, maxReplicaLag",
 );
 
 /** A source as a config file writes it. */
@@ -47,7 +48,7 @@ export const databaseSettings = {
   }),
   sources: setting(v.optional(v.record(v.string(), sourceEntry)), {
     describe:
-      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns, mask, replicas and maxReplicaLag.",
+      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas and maxReplicaLag.",
     flag: false,
     group: "Databases",
   }),
@@ -131,6 +132,12 @@ export const databaseSettings = {
     describe: "Columns shown masked: table.column=full, =last4 or =hash.",
     env: ["MCP_MASK"],
     placeholder: "rules",
+    group: "Limits",
+  }),
+  sessionContext: setting(v.optional(v.array(v.string())), {
+    describe: "Settings that tell the database who calls, for row-level security: name=principal.",
+    env: ["MCP_SESSION_CONTEXT"],
+    placeholder: "settings",
     group: "Limits",
   }),
   structured: setting(v.optional(v.boolean()), {

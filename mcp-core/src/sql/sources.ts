@@ -6,6 +6,7 @@ import { CodedError } from "../host/errors.js";
 import { type ColumnRule, parseColumnRules } from "./column-rules.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
 import { createPasswordCommand } from "./password-command.js";
+import { parseSessionContext } from "./session-context.js";
 import type { SourceEntry } from "./settings.js";
 
 /** A source before it is opened. */
@@ -15,6 +16,7 @@ export interface PlannedSource<Config extends SourceConfig> {
   readonly password: (() => Promise<string>) | undefined;
   readonly schemas: readonly string[] | undefined;
   readonly columnRules: readonly ColumnRule[];
+  readonly sessionContext: readonly string[];
 }
 
 /** Where sources can be named. */
@@ -32,6 +34,8 @@ export interface SourceOrigins {
   /** For every source, besides its own. */
   readonly denyColumns?: readonly string[] | undefined;
   readonly mask?: readonly string[] | undefined;
+  /** For sources that bring no session context of their own. */
+  readonly sessionContext?: readonly string[] | undefined;
 }
 
 const sourceName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -50,6 +54,7 @@ export function planSources<Config extends SourceConfig>(
     password: passwordOf(origins.passwordCommand),
     schemas: origins.schemas,
     columnRules: rulesOf(origins),
+    sessionContext: parseSessionContext(origins.sessionContext ?? [], kind),
   };
   const planned = new Map<string, PlannedSource<Config>>();
   const add = (source: PlannedSource<Config>) => {
@@ -92,6 +97,7 @@ function planEntry<Config extends SourceConfig>(
     password: password === undefined ? passwordOf(passwordCommand) : async () => password,
     schemas: own.schemas ?? origins.schemas,
     columnRules: rulesOf(origins, own),
+    sessionContext: parseSessionContext(own.sessionContext ?? origins.sessionContext ?? [], kind),
   };
 }
 

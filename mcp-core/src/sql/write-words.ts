@@ -29,6 +29,12 @@ export const hidesColumns = (): CodedError =>
     hint: "It is only read.",
   });
 
+/** The refusal of what rules on rows do not hold: a change of the schema, or of all rows at once. */
+export const onlyRows = (): CodedError =>
+  new CodedError("not_allowed", "This source shows each caller their own rows: only rows may be written.", {
+    hint: "Insert, update or delete rows.",
+  });
+
 /** The refusal of a target that belongs to the database itself. */
 export const systemTarget = (name: string): CodedError =>
   new CodedError("not_allowed", `${name} belongs to the system.`, { hint: "Write to tables of the database." });

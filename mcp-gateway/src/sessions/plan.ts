@@ -40,7 +40,7 @@ export function planConnection(id: string, connection: Credentials, pin: Pin, op
 
 function planAt(id: string, connection: Credentials, address: string, options: PlanOptions): PlannedServer {
   const { template, password } = connection;
-  const { kind, settings, options: urlOptions, schemas, denyColumns, mask } = template;
+  const { kind, settings, options: urlOptions, schemas, denyColumns, mask, sessionContext } = template;
   const entry: DatabaseEntry = {
     server: kind.name,
     url: toUrl(connection, address),
@@ -49,6 +49,7 @@ function planAt(id: string, connection: Credentials, address: string, options: P
     schemas,
     denyColumns,
     mask,
+    sessionContext,
   };
   const environment = Object.fromEntries(
     Object.entries(options.environment).filter(([name]) => !name.startsWith(kind.environment)),

@@ -54,8 +54,8 @@ export function createSessionServers(options: SessionServersOptions): SessionSer
   let count = 0;
 
   const keyOf = (principal: string, { template, host, port, database, user, password }: Credentials): string => {
-    const { kind, settings, options: urlOptions, schemas, denyColumns, mask } = template;
-    const fixed = [template.name, kind.name, settings, urlOptions, schemas, denyColumns, mask];
+    const { kind, settings, options: urlOptions, schemas, denyColumns, mask, sessionContext } = template;
+    const fixed = [template.name, kind.name, settings, urlOptions, schemas, denyColumns, mask, sessionContext];
     const text = JSON.stringify([principal, fixed, host, port, database, user, password]);
     return createHmac("sha256", keyOfKeys).update(text).digest("base64url");
   };

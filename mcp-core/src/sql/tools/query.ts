@@ -79,6 +79,7 @@ async function readFirstPage(statement: Statement, source: string, call: Call, c
   await using held = place.hold({
     sql: statement.sql,
     source,
+    principal: call.principal,
     cursor,
     leftover: [],
     rowBytes: 0,
@@ -111,7 +112,7 @@ async function readNextPage(
   call: Call,
   caps: Caps,
 ): Promise<string> {
-  await using held = call.service.cursors.take(token, (result) => {
+  await using held = call.service.cursors.take(token, call.principal, (result) => {
     const other = given.sql !== undefined && given.sql !== result.sql;
     if (!other && (given.source === undefined || given.source === result.source)) return;
     throw new CodedError("parameter_invalid", "This cursor belongs to another statement or source.", {
