@@ -1,7 +1,9 @@
 /** The command line: which commands there are, help, and errors that say what to write instead. */
 import yargs, { type Argv } from "yargs";
+import { answerCommand, askCommand } from "./commands/ask.js";
 import { connectCommand } from "./commands/connect.js";
 import { type Command, defineCommand, type Face } from "./commands/definition.js";
+import { notesCommand } from "./commands/notes.js";
 import { nameStdin } from "./commands/options.js";
 import { checkCommand, inspectCommand, queryCommand } from "./commands/query.js";
 import { runCommand } from "./commands/run.js";
@@ -16,9 +18,12 @@ const commandsFor = (parser: Argv): readonly Command[] => {
   const commands: readonly Command[] = [
     connectCommand(() => commands.map(({ name }) => name)),
     runCommand,
+    askCommand,
+    answerCommand,
     queryCommand,
     inspectCommand,
     checkCommand,
+    notesCommand,
     serveCommand,
     sessionsCommand,
     schemaCommand,
@@ -72,7 +77,7 @@ function createParser(choose: (face: Face) => void): Argv {
     .example("$0 --gateway http://127.0.0.1:8730", "use a gateway that runs")
     .epilogue(
       "Passwords: leave them to PGPASSWORD, ~/.pgpass and the like, or name environment variables in files.\n" +
-        "Exit codes: 0 done, 1 a statement or connection failed, 2 wrong usage or configuration, 130 interrupted.",
+        "Exit codes: 0 done, 1 a statement or connection failed, 2 wrong usage or configuration, 3 a human has to\nanswer first, 130 interrupted.",
     )
     .strict()
     .recommendCommands()

@@ -53,6 +53,36 @@ export function parseWriteReply(text: string): QueryResult {
   return { columns: ["rows_affected"], types: ["integer"], rows: [[affected]], rowCount: 1, truncated: false };
 }
 
+/** What a write would do, as its server found by trying and rolling it back. */
+export interface DryRun {
+  /** Such as `update`. */
+  readonly kind: string;
+  readonly targets: readonly string[];
+  readonly warnings: readonly string[];
+  readonly rowsAffected: Cell;
+  /** A few of the rows, as they are. */
+  readonly before?: QueryResult;
+  /** The same, as they would be. */
+  readonly after?: QueryResult;
+}
+
+/** Reads a reply of `execute` to a dry run. @throws AgentError `reply_invalid` */
+export function parseDryRunReply(text: string): DryRun {
+  const reply = readObject(text);
+  const sample = (key: "before" | "after") => {
+    const json = reply.get(key);
+    return json?.startsWith("{") ? { [key]: parseQueryReply(json) } : {};
+  };
+  return {
+    kind: string(reply.get("class")) ?? "",
+    targets: strings(reply.get("targets")) ?? [],
+    warnings: strings(reply.get("warnings")) ?? [],
+    rowsAffected: toCell(reply.get("rows_affected") ?? "null"),
+    ...sample("before"),
+    ...sample("after"),
+  };
+}
+
 const invalidReply = (): AgentError =>
   new AgentError("reply_invalid", "The server's reply to query is not a result.", {
     hint: "Is the address a gateway or database server of this suite, in a version that fits?",

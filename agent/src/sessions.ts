@@ -50,8 +50,9 @@ export async function openCheckpointer(
   environment: Environment,
 ): Promise<OpenedCheckpointer> {
   if (typeof store !== "string") {
-    const claims = memoryClaims();
-    const claim = (session: string) => claims.take(session); // all that can be said of a store we don't know
+    const claims = memoryClaims(); // all that can be said of a store we don't know
+    const claim = (session: string) =>
+      store instanceof SealedCheckpointer ? store.claim(session) : claims.take(session);
     return { checkpointer: store, list: () => listSessions(store), claim, async [Symbol.asyncDispose]() {} };
   }
   const ofEnvironment = store === "memory" ? {} : environment; // what ends with the process needs no lasting key

@@ -1,9 +1,11 @@
 /** A password is found nowhere: no argv, no log, no report, no event, no history, no file left behind. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { commandLinesBelow, eventually, openTerminal, runAgent, slowStatement, temporaryFolder } from "./support.js";
+
+vi.setConfig({ testTimeout: 120_000 }); // three processes a test, on a machine that may be busy
 
 const canary = "c4nary-Passw0rd!";
 const role = `canary_${process.pid}`;

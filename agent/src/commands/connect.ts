@@ -1,7 +1,7 @@
 /** `db-agent [database..]`: the prompt. */
 import { AgentError, nearest } from "../errors.js";
 import { defineCommand } from "./definition.js";
-import { databasesOf, gatewayOptions, sourceOption } from "./options.js";
+import { databasesOf, gatewayOptions, sourceOption, storeOption } from "./options.js";
 
 /** The command that runs where none is named; it has to know the others' names to see a misspelt one. */
 export const connectCommand = (commandNames: () => readonly string[]) =>
@@ -11,7 +11,12 @@ export const connectCommand = (commandNames: () => readonly string[]) =>
     positionals: {
       database: { type: "string", array: true, describe: "A URL, or name=url; several are possible" },
     },
-    options: { ...gatewayOptions, source: sourceOption },
+    options: {
+      ...gatewayOptions,
+      source: sourceOption,
+      store: storeOption,
+      session: { type: "string", describe: "Go on with the session of this reference id" },
+    },
     choose(parsed) {
       if (parsed._.length === 0) refuseMisspeltCommand(parsed.database, commandNames());
       const databases = databasesOf(parsed.database);

@@ -7,6 +7,11 @@ export const gatewayOptions = {
   gateway: { type: "string", describe: "Address of a running gateway (env MCP_GATEWAY_URL)", group: "Gateway:" },
   "token-file": { type: "string", describe: "File with its token (env MCP_GATEWAY_TOKEN)", group: "Gateway:" },
   config: { type: "string", describe: "Start a gateway with this configuration file", group: "Gateway:" },
+  mode: {
+    choices: ["read-only", "approve", "write"],
+    describe: "What databases given by URL may do; a human allows each write of the agent's in any case",
+    group: "Gateway:",
+  },
 } as const;
 
 export const sourceOption = {
@@ -38,5 +43,5 @@ export const databasesOf = (given: readonly string[] | undefined) => parseDataba
 /** yargs loses a positional `-`; what reads stdin there gets a name of its own on the way through. */
 const stdinName = "stdin:";
 export const nameStdin = (argument: string, index: number, argv: readonly string[]): string =>
-  argument === "-" && ["run", "query"].includes(argv[index - 1] ?? "") ? stdinName : argument;
+  argument === "-" && ["run", "query", "ask", "add", "eval"].includes(argv[index - 1] ?? "") ? stdinName : argument;
 export const unnameStdin = (argument: string): string => (argument === stdinName ? "-" : argument);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Environment } from "../config-file.js";
 import { AgentError } from "../errors.js";
-import type { GatewaySpec } from "../gateway/launch.js";
+import type { GatewaySpec, Mode } from "../gateway/launch.js";
 import { type Databases, nameSource } from "../gateway/sources.js";
 
 /** What the command line says about it. */
@@ -13,6 +13,8 @@ export interface GatewayFlags {
   /** A gateway's configuration file. */
   readonly config?: string | undefined;
   readonly databases: Databases;
+  /** What those databases may do; read-only by default. */
+  readonly mode?: Mode | undefined;
 }
 
 /**
@@ -26,17 +28,23 @@ export async function chooseGateway(flags: GatewayFlags, environment: Environmen
       hint: "Leave --gateway out to start one for these databases, or leave the databases out and use --source.",
     });
   }
+  if (flags.mode !== undefined && (flags.gateway !== undefined || flags.config !== undefined)) {
+    throw new AgentError("usage", "That gateway's own configuration says what its databases may do.", {
+      hint: "Leave --mode out.",
+    });
+  }
   if (flags.gateway !== undefined) return remote(flags.gateway, flags.tokenFile, environment);
   if (hasDatabases && flags.config !== undefined) {
     throw new AgentError("usage", "Databases are given twice: as arguments and by --config.", {
       hint: "Use one of them.",
     });
   }
-  if (hasDatabases) return { databases: flags.databases };
+  const mode = flags.mode === undefined ? {} : { mode: flags.mode };
+  if (hasDatabases) return { databases: flags.databases, ...mode };
   if (flags.config !== undefined) return { config: flags.config };
   const { MCP_GATEWAY_URL: address = "", DATABASE_URL: url = "" } = environment;
   if (address !== "") return remote(address, flags.tokenFile, environment);
-  if (url !== "") return { databases: { [nameSource(url)]: url } };
+  if (url !== "") return { databases: { [nameSource(url)]: url }, ...mode };
   throw new AgentError("usage", "Which database?", {
     hint: "Give a URL (postgres://user@host/database, mysql://…), set DATABASE_URL, or point --gateway at a running gateway.",
   });

@@ -17,11 +17,21 @@ export const exitCodes = {
   failed: 1,
   /** The command line, a file or a setting is wrong. */
   usage: 2,
+  /** A human is asked something, and nobody is there to answer. */
+  waiting: 3,
   /** Ctrl-C. */
   interrupted: 130,
 } as const;
 
-const usageCodes = new Set(["usage", "task_invalid", "config_invalid", "config_unreadable", "variable_unset"]);
+const usageCodes = new Set([
+  "usage",
+  "task_invalid",
+  "config_invalid",
+  "config_unreadable",
+  "variable_unset",
+  "model_unset",
+  "model_package_missing",
+]);
 
 /** The exit code an error leads to. */
 export function exitCodeOf(code: string): number {

@@ -1,6 +1,6 @@
 /** `db-agent query`: one statement's rows on stdout, the first ones as soon as they are there. Loads no LangChain. */
 import { createAgent } from "../agent.js";
-import { AgentError, toErrorReport } from "../errors.js";
+import { toErrorReport } from "../errors.js";
 import type { QueryResult } from "../result.js";
 import type { Format } from "../task.js";
 import { chooseGateway, type GatewayFlags } from "./gateway-choice.js";
@@ -10,6 +10,7 @@ import { createFeedback } from "./print/feedback.js";
 import { formatResult } from "./print/format.js";
 import { describeRows, formatError } from "./print/report.js";
 import { toVisibleLines } from "./print/text.js";
+import { readAll } from "./read-all.js";
 
 /** What the command line says. */
 export interface QueryFlags extends GatewayFlags {
@@ -25,7 +26,7 @@ export interface QueryFlags extends GatewayFlags {
 
 /** Runs the statement. */
 export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
-  const sql = flags.sql === "-" ? await readAll(io.stdin) : flags.sql;
+  const sql = flags.sql === "-" ? await readAll(io.stdin, "statement") : flags.sql;
   const params = flags.params.map(toParameter);
   const spec = await chooseGateway(flags, io.environment);
   const style = stylesOf(io);
@@ -146,11 +147,4 @@ function toParameter(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) text += chunk.toString();
-  if (text.trim() === "") throw new AgentError("usage", "There is no statement on stdin.");
-  return text;
 }

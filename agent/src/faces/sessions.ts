@@ -18,6 +18,12 @@ export interface SessionsFlags {
 export const storeWord = (given: string | undefined, { environment }: Pick<Io, "environment">): string | undefined =>
   given ?? (environment.DB_AGENT_STORE || undefined);
 
+/** Whether what is stored now opens later. */
+export const hasKeys = ({ environment }: Pick<Io, "environment">): boolean =>
+  ["MCP_KEYS", "MCP_PASSPHRASE", "MCP_KEYS_FILE", "MCP_PASSPHRASE_FILE"].some(
+    (name) => (environment[name] ?? "") !== "",
+  );
+
 /** Says, once, that what is stored now will not open later. */
 export function warnOfPassingKeys(io: Io): void {
   io.stderr.write(

@@ -134,7 +134,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
         });
       }
       const before = spec;
-      spec = { databases: { ...spec.databases, [name]: url } };
+      spec = { ...spec, databases: { ...spec.databases, [name]: url } };
       await forget();
       return async () => {
         spec = before;

@@ -10,9 +10,12 @@ import { locateGateway } from "./locate.js";
 import type { Databases } from "./sources.js";
 import { StdioTransport } from "./stdio-transport.js";
 
+/** What a database of ours may do. */
+export type Mode = "read-only" | "approve" | "write";
+
 /** A gateway we start: with databases by name, or with a configuration file of the user's. */
 export type LaunchSpec =
-  | { readonly databases: Databases }
+  | { readonly databases: Databases; readonly mode?: Mode }
   | { readonly config: string }
   | {
       readonly command: string;
@@ -47,7 +50,13 @@ export async function launchGateway(spec: LaunchSpec, version: string): Promise<
   const file = join(folder, "gateway.json");
   const names = Object.keys(spec.databases);
   const variable = (index: number): string => `DB_AGENT_DATABASE_${index + 1}`;
-  const references = Object.fromEntries(names.map((name, index) => [name, `\${${variable(index)}}`]));
+  const { mode } = spec;
+  const references = Object.fromEntries(
+    names.map((name, index) => {
+      const url = `\${${variable(index)}}`;
+      return [name, mode === undefined ? url : { url, settings: { mode } }];
+    }),
+  );
   await writeFile(file, JSON.stringify({ databases: references }), { mode: 0o600 });
   const urls = Object.fromEntries(names.map((name, index) => [variable(index), spec.databases[name]]));
   return {

@@ -2,7 +2,7 @@
  * What people know of a database and no catalogue says: `notes.md`, and questions with the statements that answered them,
  * in a folder for each source that only its owner reads.
  */
-import { appendFile, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -22,8 +22,14 @@ export interface Notes {
   write(source: string, text: string): Promise<void>;
   /** Adds a line. */
   add(source: string, line: string): Promise<void>;
+  /** The names of the folders there are: sources somebody knows something of. */
+  sources(): Promise<readonly string[]>;
   /** The examples nearest to a question, nearest first. */
   examples(source: string, question: string): Promise<readonly Example[]>;
+  /** All examples, as they were kept. */
+  allExamples(source: string): Promise<readonly Example[]>;
+  /** Forgets the example of a question; false where there is none. */
+  forget(source: string, question: string): Promise<boolean>;
   /** Keeps an example; one for the same question is replaced. */
   keep(source: string, example: Example): Promise<void>;
 }
@@ -31,7 +37,7 @@ export interface Notes {
 const maxExamples = 3;
 const minSimilarity = 0.35;
 /** Longer notes would crowd out the schema. */
-const maxNotesCharacters = 12_000;
+export const maxNotesCharacters = 12_000;
 
 /** `DB_AGENT_KNOWLEDGE`, else `$XDG_CONFIG_HOME/db-agent/knowledge`, below `~/.config` by default. */
 export function knowledgeFolder({
@@ -60,6 +66,9 @@ export function openNotes(folder: string): Notes {
     await chmod(file, 0o600);
   }
 
+  const writeExamples = (source: string, examples: readonly Example[]): Promise<void> =>
+    write(source, examplesOf(source), examples.map((example) => `${JSON.stringify(example)}\n`).join(""));
+
   return {
     fileOf,
     read: async (source) => (await readText(fileOf(source))).slice(0, maxNotesCharacters).trim(),
@@ -79,10 +88,21 @@ export function openNotes(folder: string): Notes {
         .slice(0, maxExamples)
         .map(({ example }) => example);
     },
+    async sources() {
+      const entries = await readdir(folder, { withFileTypes: true }).catch(absent([]));
+      return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+    },
+    allExamples: async (source) => parseExamples(await readText(examplesOf(source))),
     async keep(source, { question, sql }) {
       const kept = parseExamples(await readText(examplesOf(source))).filter((example) => example.question !== question);
-      const lines = [...kept, { question, sql }].map((example) => `${JSON.stringify(example)}\n`);
-      await write(source, examplesOf(source), lines.join(""));
+      await writeExamples(source, [...kept, { question, sql }]);
+    },
+    async forget(source, question) {
+      const all = parseExamples(await readText(examplesOf(source)));
+      const kept = all.filter((example) => example.question !== question);
+      if (kept.length === all.length) return false;
+      await writeExamples(source, kept);
+      return true;
     },
   };
 }
@@ -99,8 +119,13 @@ function parseExamples(text: string): Example[] {
 }
 
 async function readText(file: string): Promise<string> {
-  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  return readFile(file, "utf8").catch(absent(""));
 }
+
+/** What stands for a file or folder that is not there; any other failure is one. */
+const absent =
+  <T>(value: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code === "ENOENT") return value;
+    throw error;
+  };

@@ -13,7 +13,7 @@ import { toVisible, toVisibleLines } from "./text.js";
 export function formatReport(report: Report, format: Format, options: TableOptions = {}): string {
   switch (format) {
     case "json":
-      return toJsonReport(report);
+      return toJsonText(report);
     case "jsonl":
       return report.statements.flatMap(toTaggedRows).join("");
     case "csv":
@@ -164,16 +164,16 @@ function fence(text: string, language: string): string {
   return `${ticks}${language}\n${text}\n${ticks}`;
 }
 
-/** The report as it is, a row of a result to a line. */
-function toJsonReport(report: Report): string {
+/** A report or an answer as it is, a row of a result to a line. */
+export function toJsonText(value: object): string {
   const blocks: string[] = [];
   const mark = `rows-${Math.random().toString(36).slice(2)}-`;
   const text = JSON.stringify(
-    report,
-    (key, value: unknown) => {
-      if (key !== "rows" || !Array.isArray(value)) return value;
+    value,
+    (key, inner: unknown) => {
+      if (key !== "rows" || !Array.isArray(inner)) return inner;
       blocks.push(
-        value.length === 0 ? "[]" : `[\n${value.map((row) => `        ${JSON.stringify(row)}`).join(",\n")}\n      ]`,
+        inner.length === 0 ? "[]" : `[\n${inner.map((row) => `        ${JSON.stringify(row)}`).join(",\n")}\n      ]`,
       );
       return `${mark}${blocks.length - 1}`;
     },

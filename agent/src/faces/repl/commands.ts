@@ -3,6 +3,7 @@ import { AgentError, nearest } from "../../errors.js";
 import { changeSource, describeTable, explainStatement, listSources, searchObjects } from "./look-up.js";
 import { drawChart, exportResult, setFormat, showMore, watchResult } from "./more.js";
 import type { Session, Settings } from "./session.js";
+import { askInWords, askPending, chatInWords, showReference } from "./words.js";
 
 /** A command. */
 export interface Command {
@@ -50,6 +51,10 @@ export const commands: readonly Command[] = [
   search("df", "function", "functions"),
   define("l", undefined, "the databases and how they are", listSources),
   define("c", "<name or URL>", "change to another database", changeSource),
+  define("ask", "<question>", "a question in words; without \\ask too, when a model is configured", askInWords),
+  define("chat", "<message>", "a message to the model, which looks around by itself", chatInWords),
+  define("pending", undefined, "what the session waits for, asked again", askPending),
+  define("session", undefined, "the reference id everything said here is kept under", showReference),
   define("more", undefined, "the next rows of the last result", showMore),
   define("chart", "[bar|line|spark] [columns]", "the last result as a chart", drawChart),
   define("export", "<file> [format]", "every row of the last statement into a file", exportResult),
@@ -105,7 +110,7 @@ function helpText(): string {
   const width = Math.max(...heads.map((head) => head.length));
   const lines = commands.map(({ describe }, index) => `  ${heads[index]?.padEnd(width)}  ${describe}`);
   return [
-    "SQL ends with ; and may take several lines. Tab completes, Ctrl-R searches the history, Ctrl-C cancels.",
+    "SQL ends with ; and may take several lines; a question in words ends with ?. Tab completes, Ctrl-R searches the history, Ctrl-C cancels.",
     ...lines,
   ].join("\n");
 }

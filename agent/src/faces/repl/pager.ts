@@ -24,13 +24,13 @@ export async function showInPager(pager: string, text: string, environment: Envi
   return (await endOf(child)) !== notFound;
 }
 
-/** A text after the user's editor (`VISUAL`, `EDITOR`, else vi) has had it. @throws AgentError `editor_failed` */
-export async function editText(text: string, environment: Environment): Promise<string> {
+/** A text after the user's editor (`VISUAL`, `EDITOR`, else vi) has had it, in a file of this name. @throws AgentError `editor_failed` */
+export async function editText(text: string, environment: Environment, name = "statement.sql"): Promise<string> {
   const { VISUAL: visual = "", EDITOR: editor = "" } = environment;
   const program = visual || editor || "vi";
   const folder = await mkdtemp(join(tmpdir(), "db-agent-edit-")); // made with mode 0700
   try {
-    const file = join(folder, "statement.sql");
+    const file = join(folder, name);
     await writeFile(file, text, { mode: 0o600 });
     const quoted = `'${file.replaceAll("'", "'\\''")}'`;
     const code = await endOf(spawn(`${program} ${quoted}`, { shell: true, stdio: "inherit", env: { ...environment } }));

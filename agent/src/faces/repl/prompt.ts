@@ -12,6 +12,7 @@ import { highlightSql } from "./highlight.js";
 import type { History } from "./history.js";
 import type { Session } from "./session.js";
 import { splitStatements } from "./statements.js";
+import { askInWords, runTyped } from "./words.js";
 
 /** What the loop works with. */
 export interface PromptParts {
@@ -71,6 +72,10 @@ export function openPrompt({ session, history, completer }: PromptParts, io: Io)
       await history.add(line);
       return guarded(() => runCommand(session, word === "help" ? "\\?" : line));
     }
+    if (buffer === "" && session.conversation?.understands(line)) {
+      await history.add(line);
+      return guarded(async () => void (await askInWords(session, line.trim())));
+    }
     buffer = buffer === "" ? line : `${buffer}\n${line}`;
     const { statements, rest } = splitStatements(buffer, session.dialect);
     if (statements.length > 0 || rest === "") {
@@ -78,7 +83,7 @@ export function openPrompt({ session, history, completer }: PromptParts, io: Io)
       buffer = rest.trim() === "" ? "" : rest;
     }
     for (const sql of statements) {
-      await guarded(() => session.execute(sql));
+      await guarded(() => runTyped(session, sql));
       if (session.signal.aborted) break; // Ctrl-C means all of them
     }
     return undefined;
@@ -102,6 +107,8 @@ export function openPrompt({ session, history, completer }: PromptParts, io: Io)
         session.write(`${out("bold", "db-agent")}: SQL ends with ; and \\? lists the commands.`);
         await guarded(() => openFirst(session, wanted));
         completer.prepare(session.source);
+        const { conversation } = session;
+        if (conversation?.reference !== undefined) await guarded(() => conversation.goOn(session.signal));
         for (;;) {
           const { draft } = session;
           session.draft = "";

@@ -2,14 +2,15 @@
  * `db-agent` at work on databases, line by line: on a terminal with everything a person expects of one, from a pipe with
  * results alone. It opens what both stand on and closes it again.
  */
-import { type Agent, createAgent } from "../../agent.js";
-import { AgentError } from "../../errors.js";
-import type { GatewaySpec } from "../../gateway/launch.js";
+import { createAgent } from "../../agent.js";
 import { nameSource } from "../../gateway/sources.js";
+import { askerAt } from "../ask/asker.js";
 import { chooseGateway, type GatewayFlags } from "../gateway-choice.js";
 import { type Io, stylesOf, tableWidth } from "../io.js";
 import { createFeedback } from "../print/feedback.js";
+import { hasKeys, storeWord, warnOfPassingKeys } from "../sessions.js";
 import { createCompleter } from "./completion.js";
+import { createConversation } from "./conversation.js";
 import { historyFile, openHistory } from "./history.js";
 import { editText, pagerOf, showInPager } from "./pager.js";
 import { openPrompt, type Prompt } from "./prompt.js";
@@ -19,16 +20,33 @@ import { createSession } from "./session.js";
 /** What the command line says. */
 export interface ReplFlags extends GatewayFlags {
   readonly source?: string | undefined;
+  /** Where what is said is kept; in memory by default. */
+  readonly store?: string | undefined;
+  /** The reference id to go on with. */
+  readonly session?: string | undefined;
 }
 
 /** Runs until the end of input or `\q`. */
 export async function runRepl(flags: ReplFlags, io: Io): Promise<number> {
   const isTerminal = io.stdin.isTTY === true && io.stdout.isTTY === true;
-  let spec: GatewaySpec = await chooseGateway(flags, io.environment);
-  let agent: Agent = createAgent({ gateway: spec });
+  const gateway = await chooseGateway(flags, io.environment);
+  const store = storeWord(flags.store, io) ?? (flags.session === undefined ? "memory" : "file");
+  if (isTerminal && store !== "memory" && !hasKeys(io)) warnOfPassingKeys(io);
+  await using agent = createAgent({ gateway, store });
   const style = stylesOf(io);
   using feedback = createFeedback(io.stderr, style.err, { quiet: !isTerminal });
   let prompt: Prompt | undefined;
+  const edit = (text: string): Promise<string> => suspended(prompt, () => editText(text, io.environment));
+  const conversation = createConversation({
+    agent,
+    asker: askerAt(() => prompt?.editor, edit),
+    feedback,
+    style: style.out,
+    write: (text) => io.stdout.write(text),
+    width: () => tableWidth(io),
+    reference: flags.session,
+    hasModel: (io.environment.DB_AGENT_MODEL ?? "") !== "",
+  });
   const session = createSession({
     agent: () => agent,
     style: style.out,
@@ -36,25 +54,17 @@ export async function runRepl(flags: ReplFlags, io: Io): Promise<number> {
     greets: isTerminal,
     write: (text) => io.stdout.write(text),
     page: (text) => page(text, prompt, io),
-    ...(isTerminal ? { edit: (text) => suspended(prompt, () => editText(text, io.environment)) } : {}),
+    ...(isTerminal ? { edit, conversation } : {}),
     width: () => tableWidth(io),
     async addDatabase(url) {
-      if (!("databases" in spec)) {
-        throw new AgentError("usage", "A gateway with its own configuration takes no further database from here.", {
-          hint: "\\l lists its databases.",
-        });
-      }
-      const name = nameSource(url, Object.keys(spec.databases));
-      const next: GatewaySpec = { databases: { ...spec.databases, [name]: url } };
-      const nextAgent = createAgent({ gateway: next });
+      const name = nameSource(url, await agent.sources());
+      const remove = await agent.connection.addDatabase(name, url);
       try {
-        await nextAgent.check(name, { signal: session.signal });
+        await agent.check(name, { signal: session.signal });
       } catch (error) {
-        await nextAgent[Symbol.asyncDispose]();
+        await remove();
         throw error;
       }
-      await agent[Symbol.asyncDispose]();
-      [spec, agent] = [next, nextAgent];
       return name;
     },
   });
@@ -65,7 +75,6 @@ export async function runRepl(flags: ReplFlags, io: Io): Promise<number> {
     return await prompt.run(flags.source);
   } finally {
     prompt?.[Symbol.dispose]();
-    await agent[Symbol.asyncDispose]();
   }
 }
 

@@ -12,6 +12,7 @@ import { formatResult } from "../print/format.js";
 import { describeRows } from "../print/report.js";
 import type { Style } from "../print/style.js";
 import { toVisibleLines } from "../print/text.js";
+import type { Conversation } from "./conversation.js";
 import { type Dialect, dialectOf } from "./statements.js";
 
 /** What a session stands on. */
@@ -27,6 +28,8 @@ export interface SessionOptions {
   /** Lets the user's editor have a text; absent where there is no terminal. */
   readonly edit?: ((text: string) => Promise<string>) | undefined;
   width(): number | undefined;
+  /** What is said besides SQL; absent where there is no terminal. */
+  readonly conversation?: Conversation | undefined;
   /** False for a script: nothing but results. */
   readonly greets: boolean;
 }
@@ -50,7 +53,8 @@ export interface LastResult {
 }
 
 /** The session at the prompt. */
-export interface Session extends Pick<SessionOptions, "agent" | "addDatabase" | "edit" | "style" | "width"> {
+export interface Session
+  extends Pick<SessionOptions, "agent" | "addDatabase" | "edit" | "style" | "width" | "conversation"> {
   /** The current database; undefined while the gateway has not named any. */
   readonly source: string | undefined;
   readonly dialect: Dialect;
@@ -88,6 +92,7 @@ export function createSession(options: SessionOptions): Session {
     agent: options.agent,
     addDatabase: options.addDatabase,
     edit: options.edit,
+    conversation: options.conversation,
     width: options.width,
     style,
     settings,

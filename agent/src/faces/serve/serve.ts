@@ -2,7 +2,7 @@
 import { createAgent } from "../../agent.js";
 import { chooseGateway, type GatewayFlags } from "../gateway-choice.js";
 import { exitCodes, type Io, onInterrupt } from "../io.js";
-import { storeWord, warnOfPassingKeys } from "../sessions.js";
+import { hasKeys, storeWord, warnOfPassingKeys } from "../sessions.js";
 import { openRestServer } from "./rest-server.js";
 import { readTokens } from "./tokens.js";
 
@@ -50,11 +50,6 @@ export async function runServe(flags: ServeFlags, io: Io): Promise<number> {
   await server.drain(patienceMs);
   return exitCodes.ok;
 }
-
-const hasKeys = ({ environment }: Io): boolean =>
-  ["MCP_KEYS", "MCP_PASSPHRASE", "MCP_KEYS_FILE", "MCP_PASSPHRASE_FILE"].some(
-    (name) => (environment[name] ?? "") !== "",
-  );
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
