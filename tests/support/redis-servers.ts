@@ -80,11 +80,17 @@ export interface RedisServers extends AsyncDisposable {
 }
 
 /** Three masters that share the slots, each with its replica if they shall be replaced when they die. */
-export async function startRedisCluster({ replicas = false } = {}): Promise<RedisServers> {
+export async function startRedisCluster({
+  replicas = false,
+  settings = [],
+}: {
+  replicas?: boolean;
+  settings?: readonly string[];
+} = {}): Promise<RedisServers> {
   const ports = await clusterPorts(replicas ? 6 : 3);
-  const settings = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-require-full-coverage no"];
+  const own = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-require-full-coverage no", ...settings];
   const servers = await Promise.all(
-    ports.map((port) => startRedisServer([...settings, `cluster-port ${port + 1}`], { port })),
+    ports.map((port) => startRedisServer([...own, `cluster-port ${port + 1}`], { port })),
   );
   const masters = servers.slice(0, 3);
   const [first] = servers;
@@ -114,11 +120,15 @@ export async function startRedisCluster({ replicas = false } = {}): Promise<Redi
 }
 
 /** A master, a replica and three Sentinels that agree after a second. */
-export async function startRedisSentinels(): Promise<
-  RedisServers & { readonly sentinels: readonly RedisServer[]; masterPort(): Promise<number> }
-> {
-  const master = await startRedisServer();
-  const replica = await startRedisServer([`replicaof 127.0.0.1 ${master.port}`, "repl-diskless-sync-delay 0"]);
+export async function startRedisSentinels(
+  settings: readonly string[] = [],
+): Promise<RedisServers & { readonly sentinels: readonly RedisServer[]; masterPort(): Promise<number> }> {
+  const master = await startRedisServer(settings);
+  const replica = await startRedisServer([
+    ...settings,
+    `replicaof 127.0.0.1 ${master.port}`,
+    "repl-diskless-sync-delay 0",
+  ]);
   await eventually(async () => /master_link_status:up/.test(await replica.command("INFO", "replication")));
   const watch = [
     `sentinel monitor main 127.0.0.1 ${master.port} 2`,
