@@ -12,9 +12,11 @@ import {
 import type { Server, ServerContext } from "@modelcontextprotocol/server";
 import type { Question } from "./conversation.js";
 import type { Era } from "./handshake.js";
+import { isSevereEnough } from "./log-levels.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
+import { metaKeys } from "./request-meta.js";
 import { type Trace, traceOf } from "./trace.js";
-import { type Caller, metaKeys } from "./upstream.js";
+import type { Caller } from "./upstream.js";
 
 /** A client's connection (legacy) or single request (modern), as the SDK's server sees it. */
 export interface Front {
@@ -53,10 +55,12 @@ export function toClientRequest(front: Front, context: ServerContext, params: Fi
   const info = isModern ? envelope[metaKeys.clientInfo] : front.server.getClientVersion();
   const level = isModern ? envelope[metaKeys.logLevel] : front.logLevel;
   const state = mcpReq.requestState() as unknown; // a string, or nothing
+  const account = accountOf(principal, isModern ? nameOf(info) : front.id);
+  const caller = toCaller(front.id, account, capabilities, info, level);
   return {
     era: front.era,
     principal,
-    caller: toCaller(front.id, accountOf(principal, isModern ? nameOf(info) : front.id), capabilities, info, level),
+    caller: isModern ? caller : { ...caller, onOwnLog: (told) => tellOwn(front, told) },
     trace: traceOf(params._meta),
     signal: mcpReq.signal,
     requestState: typeof state === "string" ? state : undefined,
@@ -70,6 +74,13 @@ export function toClientRequest(front: Front, context: ServerContext, params: Fi
       return isFields(answer) ? answer : {};
     },
   };
+}
+
+/** To a legacy connection, outside any request of its. */
+function tellOwn({ server, logLevel }: Front, told: Fields): void {
+  if (!isSevereEnough(told, logLevel)) return;
+  const message = { method: "notifications/message", params: { ...told } };
+  server.notification(message as Parameters<Server["notification"]>[0]).catch(() => {}); // as it came; it may have gone
 }
 
 let plainCalls = 0;

@@ -51,6 +51,13 @@ export function callLost(server: string, reason: string, isReading: boolean): Co
       );
 }
 
+/** A server that a call did not reach, so that nothing can have happened. */
+export const unreachable = (server: string, reason: string): CodedError =>
+  new CodedError("server_unavailable", `${server} cannot be used: ${reason}.`, {
+    hint: "Nothing was run. Try again later.",
+    retryable: true,
+  });
+
 /** Any error as the body of a JSON-RPC error. */
 export function toErrorBody(error: unknown): ErrorBody {
   const { code, message, data } =

@@ -20,8 +20,8 @@ import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import { readsOnly } from "./naming.js";
 import { relay } from "./relay.js";
+import { metaKeys } from "./request-meta.js";
 import { argumentsOf } from "./routing.js";
-import { metaKeys } from "./upstream.js";
 
 const title = "Database Interface gateway";
 

@@ -13,6 +13,7 @@ import {
   type PlainCallHandler,
   type Route,
   resolveSettings,
+  withTimeout,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
@@ -108,7 +109,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
   const meter = createMeter();
-  const subscriptions = createSubscriptions();
+  const subscriptions = createSubscriptions({ onGap: (uri) => events.onResourceUpdated(uri) });
   const listeners = new Set<Notifier>();
   const closing = new AbortController();
   setMaxListeners(0, closing.signal); // one for each server
@@ -260,12 +261,14 @@ export function openGateway(options: GatewayOptions): Gateway {
       listeners.add(notify);
       return () => listeners.delete(notify);
     },
-    onListen(uris, signal) {
+    async onListen(uris, signal) {
       const client = `listen ${++listens}`;
+      const limit = withTimeout(signal, listenMs);
+      const subscribe = (uri: string): Promise<void> =>
+        subscribeFor(client, uri, limit).catch((error: unknown) => log.debug("not_subscribed", { error }));
       signal.addEventListener("abort", () => subscriptions.forget(client), { once: true });
-      for (const uri of uris) {
-        subscribeFor(client, uri, signal).catch((error: unknown) => log.debug("not_subscribed", { error }));
-      }
+      await Promise.all(uris.map(subscribe));
+      if (signal.aborted) subscriptions.forget(client);
     },
     report,
     reload(config) {
@@ -292,6 +295,9 @@ export function openGateway(options: GatewayOptions): Gateway {
     },
   };
 }
+
+/** Milliseconds that a client's listening is held back until its servers tell of updates. */
+const listenMs = 5_000;
 
 /** A session's server lists what its template's does, and tells nobody. */
 const unheard = { onChange() {}, onResourceUpdated() {}, onStarted() {} };

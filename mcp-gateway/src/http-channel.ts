@@ -1,9 +1,12 @@
 /**
  * A remote MCP server as a channel, over the SDK client's own transports (Streamable HTTP of both eras, legacy SSE). The
- * config's headers are put on last; nothing a client of ours sends becomes a header.
+ * config's headers are put on last; nothing a client of ours sends becomes a header. However a connection breaks, no
+ * request is left waiting for an answer that cannot come.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Log } from "@database-interface/mcp-core/host";
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import { delay } from "./delay.js";
 import { type Channel, type Fields, type MessageId, toMessage } from "./message.js";
 
 /** Where the server is. */
@@ -18,17 +21,24 @@ export async function openHttpChannel(
   server: RemoteServer,
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<Channel> {
-  const { SSEClientTransport, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
+  const { SSEClientTransport, SseError, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
   const requestInit = { headers: { ...server.headers } };
   const url = new URL(server.url);
-  const transport: Transport = server.isSse
+  const transport: Transport & { terminateSession?(): Promise<void> } = server.isSse
     ? new SSEClientTransport(url, { requestInit })
     : new StreamableHTTPClientTransport(url, { requestInit });
   const exchanges = new Map<MessageId, AbortController>();
+  /** The request on whose own stream a message arrives, which the transport does not tell. */
+  const ownRequest = new AsyncLocalStorage<MessageId | undefined>();
   let end: (reason: string) => void = () => {};
   const closed = new Promise<string>((resolve) => {
     end = resolve;
   });
+
+  const giveUp = (reason: string): void => {
+    end(reason);
+    void transport.close().catch(() => {});
+  };
 
   const channel: Channel = {
     onMessage: undefined,
@@ -37,14 +47,23 @@ export async function openHttpChannel(
       const id = typeof message.method === "string" && typeof message.id === "number" ? message.id : undefined;
       const exchange = new AbortController();
       if (id !== undefined) exchanges.set(id, exchange);
-      transport
-        .send(message as unknown as JSONRPCMessage, { requestSignal: exchange.signal })
+      const lose = (reason: string, wasSent: boolean): void => {
+        if (id === undefined || !exchanges.delete(id)) return;
+        log.debug("remote_request_lost", { reason });
+        channel.onMessage?.({ kind: "lost", id, reason, wasSent });
+      };
+      const options = {
+        requestSignal: exchange.signal,
+        onRequestStreamEnd: () => lose("its answer broke off", true),
+      };
+      ownRequest
+        .run(id, () => transport.send(message as unknown as JSONRPCMessage, options)) // it is one: we made it
         .catch((error: unknown) => {
-          if (id === undefined || !exchanges.delete(id)) return;
-          const reason = describe(error);
-          log.debug("remote_send_failed", { reason });
-          channel.onMessage?.({ kind: "lost", id, reason });
-          if (isSessionGone(error)) end("its session has ended");
+          const status = statusOf(error) ?? 0;
+          const isUnreachable = codeOf(error) === "ECONNREFUSED";
+          lose(describe(error), !isUnreachable && !isRefusal(status));
+          if (isUnreachable) giveUp(describe(error));
+          else if (id !== undefined && status === 404) giveUp("its session has ended");
         });
     },
     abandon(id) {
@@ -58,6 +77,7 @@ export async function openHttpChannel(
       transport.setProtocolVersion?.(version);
     },
     async [Symbol.asyncDispose]() {
+      if (!isModern) await sayGoodbye(transport);
       await transport.close().catch(() => {});
       end("it was disconnected");
     },
@@ -68,14 +88,33 @@ export async function openHttpChannel(
     if (message === undefined) return;
     if ((message.kind === "result" || message.kind === "error") && message.id !== undefined)
       exchanges.delete(message.id);
-    channel.onMessage?.(message);
+    channel.onMessage?.(message, ownRequest.getStore());
   };
-  transport.onerror = (error) => log.debug("remote_error", { reason: describe(error) });
+  let isStarted = false;
+  transport.onerror = (error) => {
+    log.debug("remote_error", { reason: describe(error) });
+    // a stream that is opened again belongs to a session that has not been greeted
+    if (error instanceof SseError && isStarted) void channel[Symbol.asyncDispose]();
+  };
   transport.onclose = () => end("the connection was closed");
-  await Promise.race([transport.start(), aborted(signal)]).catch((error: unknown) => {
+  try {
+    await Promise.race([transport.start(), aborted(signal)]);
+  } catch (error) {
+    await transport.close().catch(() => {});
     throw new Error(describe(error));
-  });
+  }
+  isStarted = true;
   return channel;
+}
+
+/** Milliseconds that a server gets to end its session. */
+const goodbyeMs = 1_000;
+
+/** Ends a legacy session, which else stays at the server until it sweeps; a server that is slow or away is left alone. */
+async function sayGoodbye(transport: { terminateSession?(): Promise<void> }): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([transport.terminateSession?.().catch(() => {}), delay(goodbyeMs, over.signal)]);
+  over.abort();
 }
 
 function aborted(signal: AbortSignal): Promise<never> {
@@ -88,10 +127,9 @@ function aborted(signal: AbortSignal): Promise<never> {
 function describe(error: unknown): string {
   const status = statusOf(error);
   if (status !== undefined) return `it answered with HTTP status ${status}`;
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (cause instanceof Error && "code" in cause && typeof cause.code === "string")
-    return `it could not be reached (${cause.code})`;
-  if (cause instanceof Error && cause.name === "TimeoutError") return "it did not answer in time";
+  const code = codeOf(error);
+  if (code !== undefined) return `it could not be reached (${code})`;
+  if (error instanceof Error && error.name === "TimeoutError") return "it did not answer in time";
   return "the connection failed";
 }
 
@@ -108,4 +146,11 @@ function statusOf(error: unknown): number | undefined {
   return undefined;
 }
 
-const isSessionGone = (error: unknown): boolean => statusOf(error) === 404;
+/** A request that was answered so has not been run. */
+const isRefusal = (status: number): boolean => status >= 400 && status < 500 && status !== 408;
+
+/** The system's code, for what did not come to an HTTP answer. */
+function codeOf(error: unknown): string | undefined {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
+}

@@ -6,6 +6,7 @@ import type { Log } from "@database-interface/mcp-core/host";
 import { type Catalogue, fetchListing, fetchResources, type Listing } from "./catalogue.js";
 import { createGreeting } from "./greeting.js";
 import type { Era } from "./handshake.js";
+import { keepListening } from "./listening.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import type { Reaper } from "./reaper.js";
 import type { PlannedServer, ServerChannel } from "./servers.js";
@@ -122,7 +123,7 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     start,
     onStarted(upstream) {
       events.onStarted(upstream, member);
-      listenForChanges(upstream);
+      listenForChanges(upstream, () => takeNotification("notifications/resources/list_changed", {}, upstream));
       startRefresh(upstream).catch((error: unknown) => log.warn("not_listed", { error }));
     },
   });
@@ -193,8 +194,9 @@ function describeFailure(error: unknown, { rubbish }: ServerChannel, startMs: nu
   return `it did not finish the handshake within ${startMs} ms${noise}`;
 }
 
-/** Modern servers tell of changes only those who listen; the request stays open as long as the connection. */
-function listenForChanges({ description, request }: Upstream): void {
+/** Modern servers tell of changes only those who listen; what else they may have missed is for `onGap`. */
+function listenForChanges(upstream: Upstream, onGap: () => void): void {
+  const { description } = upstream;
   if (description.era !== "modern") return;
   const { tools, prompts, resources } = description.capabilities;
   const notifications = {
@@ -203,8 +205,7 @@ function listenForChanges({ description, request }: Upstream): void {
     ...(canChange(resources) ? { resourcesListChanged: true } : {}),
   };
   if (Object.keys(notifications).length === 0) return;
-  const caller = { id: "gateway", capabilities: {} };
-  request("subscriptions/listen", { notifications }, { signal: new AbortController().signal, caller }).catch(() => {}); // until it ends
+  void keepListening(upstream, { notifications, onOpen: (isAgain) => isAgain && onGap() });
 }
 
 const canChange = (capability: unknown): boolean => isFields(capability) && capability.listChanged === true;

@@ -31,7 +31,7 @@ export type Message =
   | { readonly kind: "result"; readonly id: MessageId; readonly result: Fields }
   | { readonly kind: "error"; readonly id: MessageId | undefined; readonly error: ErrorBody }
   /** Made by a channel: this request's connection ended before its answer. */
-  | { readonly kind: "lost"; readonly id: MessageId; readonly reason: string };
+  | { readonly kind: "lost"; readonly id: MessageId; readonly reason: string; readonly wasSent: boolean };
 
 /** What a server answered with an error, rethrown to the client as it is. */
 export class AnsweredError extends Error {

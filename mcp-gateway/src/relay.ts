@@ -5,10 +5,12 @@
 import { clientMetaKey, ownMetaPrefix, principalMetaKey, toPrincipalMeta } from "@database-interface/mcp-core/host";
 import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
-import { callLost } from "./errors.js";
+import { callLost, unreachable } from "./errors.js";
+import { isSevereEnough } from "./log-levels.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
-import { type Caller, ConnectionLost, metaKeys, type RequestOptions, type Upstream } from "./upstream.js";
+import { metaKeys } from "./request-meta.js";
+import { type Caller, ConnectionLost, type RequestOptions, type Upstream } from "./upstream.js";
 
 /** A request to carry. */
 export interface Errand {
@@ -40,8 +42,9 @@ export async function relay(given: Errand): Promise<Fields> {
       signal,
     );
   } catch (error) {
-    if (error instanceof ConnectionLost) throw callLost(member.plan.id, error.message, errand.isReading);
-    throw error;
+    if (!(error instanceof ConnectionLost)) throw error;
+    const { id } = member.plan;
+    throw error.wasSent ? callLost(id, error.message, errand.isReading) : unreachable(id, error.message);
   }
 }
 
@@ -136,8 +139,6 @@ function assertCapable({ capabilities }: Caller, { method }: Question): void {
   throw new AnsweredError({ code: -32601, message: `The client cannot answer ${method}.` });
 }
 
-const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
-
 function listeners({ params, request }: Errand): Pick<RequestOptions, "caller" | "trace" | "onProgress" | "onLog"> {
   const { caller, trace, era } = request;
   const progressToken = isFields(params._meta) ? params._meta.progressToken : undefined;
@@ -148,10 +149,8 @@ function listeners({ params, request }: Errand): Pick<RequestOptions, "caller" |
       ? { onProgress: (told: Fields) => request.tell("notifications/progress", { ...told, progressToken }) }
       : {}),
     onLog(told) {
-      const { logLevel } = caller;
-      if (era === "modern" && logLevel === undefined) return;
-      const isWanted = logLevel === undefined || logLevels.indexOf(String(told.level)) >= logLevels.indexOf(logLevel);
-      if (isWanted) request.tell("notifications/message", told);
+      if (era === "modern" && caller.logLevel === undefined) return;
+      if (isSevereEnough(told, caller.logLevel)) request.tell("notifications/message", told);
     },
   };
 }

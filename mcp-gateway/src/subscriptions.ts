@@ -2,8 +2,9 @@
  * Who wants to hear about which resource: one subscription at the server for any number of clients, renewed when the
  * server starts again, and the server kept awake as long as anyone listens. How clients are told is for the host room.
  */
+import { delay } from "./delay.js";
+import { keepListening } from "./listening.js";
 import type { Member } from "./member.js";
-import type { Fields } from "./message.js";
 import type { Caller, Upstream } from "./upstream.js";
 
 /** The subscriptions of all clients. */
@@ -30,19 +31,35 @@ interface Subscribed {
 const caller: Caller = { id: "gateway", capabilities: {} };
 const answerMs = 10_000;
 
-export function createSubscriptions(): Subscriptions {
+/** `onGap`: updates of a resource may have been missed. */
+export function createSubscriptions({ onGap }: { onGap(uri: string): void }): Subscriptions {
   const all = new Map<Member, Subscribed>();
 
-  function listen(one: Subscribed, upstream: Upstream): void {
-    one.listening?.abort();
+  /** Resolves when the server tells of updates, or refuses to. The stream of the last set goes when that of the new one stands. */
+  function listen(one: Subscribed, upstream: Upstream): Promise<void> {
+    const before = one.listening;
     one.listening = undefined;
-    if (one.uris.size === 0) return;
+    const uris = [...one.uris.keys()];
+    if (uris.length === 0) {
+      before?.abort();
+      return Promise.resolve();
+    }
     one.listening = new AbortController();
-    const notifications: Fields = { resourceSubscriptions: [...one.uris.keys()] };
-    // stays open; its end is the connection's or our own
-    upstream
-      .request("subscriptions/listen", { notifications }, { signal: one.listening.signal, caller })
-      .catch(() => {});
+    const { signal } = one.listening;
+    return new Promise((resolve) => {
+      const opened = (): void => {
+        before?.abort();
+        resolve();
+      };
+      keepListening(upstream, {
+        notifications: { resourceSubscriptions: uris },
+        signal,
+        onOpen(isAgain) {
+          opened();
+          if (isAgain) uris.forEach(onGap);
+        },
+      }).finally(opened);
+    });
   }
 
   function drop(client: string, uri: string, member: Member, one: Subscribed): void {
@@ -50,7 +67,7 @@ export function createSubscriptions(): Subscriptions {
     if (clients?.delete(client) !== true || clients.size > 0) return;
     one.uris.delete(uri);
     const { running } = member.supervisor;
-    if (running?.description.era === "modern") listen(one, running);
+    if (running?.description.era === "modern") void listen(one, running);
     else
       running
         ?.request("resources/unsubscribe", { uri }, { signal: AbortSignal.timeout(answerMs), caller })
@@ -71,7 +88,7 @@ export function createSubscriptions(): Subscriptions {
         all.set(member, one);
         one.uris.set(uri, clients.add(client));
         one.hold ??= member.supervisor.hold();
-        if (isFirst && isModern) listen(one, upstream);
+        if (isFirst && isModern) await Promise.race([listen(one, upstream), delay(answerMs, signal)]);
       }, signal);
     },
     unsubscribe(client, uri) {
@@ -95,7 +112,10 @@ export function createSubscriptions(): Subscriptions {
     renew(member, upstream) {
       const one = all.get(member);
       if (one === undefined) return;
-      if (upstream.description.era === "modern") return listen(one, upstream);
+      if (upstream.description.era === "modern") {
+        void listen(one, upstream);
+        return;
+      }
       for (const uri of one.uris.keys()) {
         upstream
           .request("resources/subscribe", { uri }, { signal: AbortSignal.timeout(answerMs), caller })

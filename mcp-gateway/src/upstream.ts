@@ -13,16 +13,8 @@ import {
   shakeHands,
 } from "./handshake.js";
 import { AnsweredError, type Channel, type Fields, isFields, type Message, type MessageId } from "./message.js";
+import { metaKeys, toMeta } from "./request-meta.js";
 import type { Trace } from "./trace.js";
-
-/** Reserved keys of a modern request's `_meta`. */
-export const metaKeys = {
-  protocolVersion: "io.modelcontextprotocol/protocolVersion",
-  clientInfo: "io.modelcontextprotocol/clientInfo",
-  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
-  logLevel: "io.modelcontextprotocol/logLevel",
-  serverInfo: "io.modelcontextprotocol/serverInfo",
-} as const;
 
 /** Who asks: sent along to modern servers, and the address for what a server asks back. */
 export interface Caller {
@@ -33,6 +25,8 @@ export interface Caller {
   readonly info?: Fields | undefined;
   readonly capabilities: Fields;
   readonly logLevel?: string | undefined;
+  /** Takes log messages that belong to no request; only a connection can, and modern clients have none. */
+  readonly onOwnLog?: ((params: Fields) => void) | undefined;
 }
 
 /** How a request is made. */
@@ -42,6 +36,8 @@ export interface RequestOptions {
   readonly trace?: Trace | undefined;
   onProgress?(params: Fields): void;
   onLog?(params: Fields): void;
+  /** A server that is listened to says that it tells of changes from now on. */
+  onAcknowledged?(): void;
   /** The server asks the client something (elicitation, sampling, roots); the answer is its result. */
   onQuestion?(question: { readonly method: string; readonly params: Fields }): Promise<Fields>;
 }
@@ -49,6 +45,13 @@ export interface RequestOptions {
 /** Thrown when the server goes away before it answers. */
 export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
+  /** False when the request cannot have reached it. */
+  readonly wasSent: boolean;
+
+  constructor(reason: string, wasSent = true) {
+    super(reason);
+    this.wasSent = wasSent;
+  }
 }
 
 /** An open connection; disposing it ends the server's process. */
@@ -111,6 +114,8 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
   const pending = new Map<MessageId, Pending>();
   let lastId = 0;
   let lost: string | undefined;
+  /** The only client connection it has worked for: what the server says outside any request is for it, or for nobody. */
+  let only: Caller | "several" | undefined;
 
   channel.onMessage = (message, requestId) => {
     switch (message.kind) {
@@ -121,7 +126,7 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
         if (message.id !== undefined) settle(message.id)?.reject(new AnsweredError(message.error));
         return;
       case "lost":
-        settle(message.id)?.reject(new ConnectionLost(message.reason));
+        settle(message.id)?.reject(new ConnectionLost(message.reason, message.wasSent));
         return;
       case "notification":
         takeNotification(message.method, message.params ?? {}, requestId);
@@ -156,7 +161,14 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
       return;
     }
     if (method === "notifications/message") {
-      owner(requestId)?.onLog?.(params);
+      const onLog = owner(requestId)?.onLog;
+      if (onLog !== undefined) onLog(params);
+      else if (only !== "several") only?.onOwnLog?.(params);
+      return;
+    }
+    if (method === "notifications/subscriptions/acknowledged") {
+      const id = isFields(params._meta) ? params._meta[metaKeys.subscriptionId] : undefined;
+      if (typeof id === "number" || typeof id === "string") pending.get(id)?.onAcknowledged?.();
       return;
     }
     events.onNotification(method, params);
@@ -190,10 +202,16 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
     },
     notify: (method, params) => channel.send({ jsonrpc: "2.0", method, params }),
     request(method, params, options, era) {
-      const { signal, caller } = options;
-      if (lost !== undefined) return Promise.reject(new ConnectionLost(lost));
+      const { signal, caller, trace, onProgress } = options;
+      if (lost !== undefined) return Promise.reject(new ConnectionLost(lost, false));
       if (signal.aborted) return Promise.reject(signal.reason);
       const id = ++lastId;
+      if (options.onQuestion !== undefined) {
+        const isOnly = only === undefined || (only !== "several" && only.id === caller.id);
+        only = isOnly ? caller : "several";
+      }
+      const { _meta: own, ...rest } = params;
+      const progressToken = onProgress === undefined ? undefined : id;
       return new Promise<Fields>((resolve, reject) => {
         const cancel = (): void => {
           if (!pending.delete(id)) return;
@@ -225,28 +243,9 @@ function createWire(channel: Channel, events: UpstreamEvents): Wire {
           jsonrpc: "2.0",
           id,
           method,
-          params: { ...params, ...toMeta(params, options, caller, id, era) },
+          params: { ...rest, ...toMeta({ own, caller, trace, progressToken, era }) },
         });
       });
     },
   };
-}
-
-/** The request's `_meta`: the client's own keys, our progress token, and on modern servers the envelope. */
-function toMeta(params: Fields, options: RequestOptions, caller: Caller, id: number, era: Era): Fields {
-  const given = isFields(params._meta) ? params._meta : {};
-  const meta = {
-    ...given,
-    ...(options.trace === undefined ? {} : { traceparent: options.trace.traceparent }),
-    ...(options.onProgress === undefined ? {} : { progressToken: id }),
-    ...(era === "modern"
-      ? {
-          [metaKeys.protocolVersion]: modernVersion,
-          ...(caller.info === undefined ? {} : { [metaKeys.clientInfo]: caller.info }),
-          [metaKeys.clientCapabilities]: caller.capabilities,
-          ...(caller.logLevel === undefined ? {} : { [metaKeys.logLevel]: caller.logLevel }),
-        }
-      : {}),
-  };
-  return Object.keys(meta).length > 0 ? { _meta: meta } : {};
 }

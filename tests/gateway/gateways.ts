@@ -72,9 +72,7 @@ export async function startGateway(
       await client.connect(new StreamableHTTPClientTransport(new URL(`${served.url}/mcp`)));
       return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() });
     },
-    async journal() {
-      return (await readFile(journalPath, "utf8")).split("\n").filter(Boolean);
-    },
+    journal: () => journalOf(journalPath),
     async [Symbol.asyncDispose]() {
       await served[Symbol.asyncDispose]();
       await gateway[Symbol.asyncDispose]();
@@ -82,6 +80,10 @@ export async function startGateway(
     },
   };
 }
+
+/** The lines of a fixture server's journal. */
+export const journalOf = async (path: string): Promise<string[]> =>
+  (await readFile(path, "utf8")).split("\n").filter(Boolean);
 
 /** The first text of a result. */
 export function textOf(result: unknown): string {

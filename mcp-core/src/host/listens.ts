@@ -1,11 +1,14 @@
 /**
  * Which resources modern clients listen to. The SDK answers `subscriptions/listen` itself and tells no server; one that
- * has to fetch its updates from elsewhere (a gateway) must know. It only looks on.
+ * has to fetch its updates from elsewhere (a gateway) must know, and be ready before the client is told that it is.
  */
 import type { Transport } from "@modelcontextprotocol/server";
 
-/** Told when a client begins to listen to resources; the signal fires when it no longer does. */
-export type OnListen = (uris: readonly string[], signal: AbortSignal) => void;
+/**
+ * Told when a client begins to listen to resources; the signal fires when it no longer does. The client is told that it
+ * is heard when this has resolved, so that nothing it waits for can happen unseen.
+ */
+export type OnListen = (uris: readonly string[], signal: AbortSignal) => Promise<void>;
 
 /** The resources that a `subscriptions/listen` request names; empty for any other message. */
 export function listenedUris(message: unknown): readonly string[] {
@@ -24,7 +27,11 @@ export function watchListens(transport: Transport, onListen: OnListen): () => vo
     if (uris.length > 0 && "id" in message) {
       const controller = new AbortController();
       open.set(message.id, controller);
-      onListen(uris, controller.signal);
+      const proceed = (): void => {
+        if (!controller.signal.aborted) deliver?.(message, extra);
+      };
+      onListen(uris, controller.signal).then(proceed, proceed);
+      return;
     }
     if ("method" in message && message.method === "notifications/cancelled") {
       open.get(message.params?.requestId)?.abort();

@@ -130,9 +130,9 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
           path: "/mcp",
           isEndless: (_request, parsed) => method === "GET" || isSubscription(parsed),
           shortcut: (headers, parsed, context) => answerPlainCall(options, headers, parsed, context),
-          handleJson(request, parsed, context) {
+          async handleJson(request, parsed, context) {
             const uris = listenedUris(parsed);
-            if (uris.length > 0) options.onListen?.(uris, context.signal);
+            if (uris.length > 0) await options.onListen?.(uris, context.signal);
             return endpoint.handle(request, parsed, context);
           },
         }),
