@@ -185,6 +185,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     http: toHttpOptions(values, access),
     ready: gateway.ready,
     routes: [...access.routes, ...gateway.routes],
+    directory: gateway.directory,
     onListen: gateway.onListen,
     onPlainCall: gateway.onPlainCall,
     log,

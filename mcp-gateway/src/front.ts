@@ -3,7 +3,7 @@
  * rules and hands every request on raw. What is answered here are the merged lists; all else goes by `routing` to
  * `relay`.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { CodedError, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
@@ -44,7 +44,7 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
       { ...options.identity, title },
       { capabilities, instructions: options.instructions(), jsonSchemaValidator: noValidator },
     );
-    const front: Front = { id: randomBytes(8).toString("hex"), era, server, logLevel: undefined };
+    const front: Front = { id: frontId(era, requestInfo), era, server, logLevel: undefined };
     server.onerror = (error) => options.log.debug("protocol_error", { error: error.message });
     server.onclose = () => options.subscriptions.forget(front.id);
     if (hasOthers) {
@@ -61,6 +61,14 @@ export function createFront(options: FrontOptions): (context: McpRequestContext)
       answerSdk(request.method, isFields(request.params) ? request.params : {}, front, context, options);
     return server;
   };
+}
+
+/** A connection has the same one wherever its session is served. */
+function frontId(era: Front["era"], requestInfo: Request | undefined): string {
+  const session = era === "legacy" ? (requestInfo?.headers.get("mcp-session-id") ?? undefined) : undefined;
+  return session === undefined
+    ? randomBytes(8).toString("hex")
+    : createHash("sha256").update(session).digest("hex").slice(0, 16);
 }
 
 /** What is answered here or behind. */

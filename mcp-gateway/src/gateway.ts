@@ -13,6 +13,7 @@ import {
   type PlainCallHandler,
   type Route,
   resolveSettings,
+  type SessionDirectory,
   withTimeout,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
@@ -85,6 +86,8 @@ export interface Gateway extends AsyncDisposable {
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Tells these clients about changes, until the returned function is called. */
   addListener(notify: Notifier): () => void;
+  /** For the serving room, where gateways share a store. */
+  readonly directory: SessionDirectory | undefined;
   /** For the serving room: a modern client listens to these resources until the signal fires. */
   readonly onListen: OnListen;
   report(): ServersReport;
@@ -253,7 +256,9 @@ export function openGateway(options: GatewayOptions): Gateway {
       ...room.routes,
     ],
     servedAt: room.pages.servedAt,
+    directory: room.replicas?.directory,
     async ready({ signal }) {
+      await room.replicas?.agreed();
       await discovery.whenSettled(signal);
       await catalogue.flush();
     },

@@ -36,6 +36,7 @@ export function createGateway(options: GatewayOptions): ServableGateway {
         http: { host: "127.0.0.1", port: 0, ...http },
         ready: gateway.ready,
         routes: gateway.routes,
+        directory: gateway.directory,
         onListen: gateway.onListen,
         onPlainCall: gateway.onPlainCall,
         log,

@@ -11,7 +11,7 @@ import { CodedError } from "./errors.js";
 import type { Log } from "./log.js";
 import { readBody, sendEarly, sendJson, sendResponse, toRequest, toSignal, toUrl } from "./node-http.js";
 import type { Caller, Principal, Role } from "./principal.js";
-import { methodNotAllowed, notFound, problem, roleRequired, tooManyRequests } from "./problem.js";
+import { methodNotAllowed, notFound, problem, roleRequired, tooManyRequests, unavailable } from "./problem.js";
 import { matchPath } from "./route-path.js";
 
 /** What a route's handler knows besides the request. */
@@ -229,8 +229,7 @@ async function overdraft({ rateLimiter }: HttpServerOptions, { id }: Principal):
     const seconds = await rateLimiter?.take(id);
     return seconds === undefined ? undefined : tooManyRequests(seconds);
   } catch (error) {
-    if (!(error instanceof CodedError)) throw error;
-    return problem(503, error.code, error.message, { "retry-after": "5" });
+    return unavailable(error);
   }
 }
 

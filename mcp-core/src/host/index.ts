@@ -22,6 +22,7 @@ export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";
 export { nearestNames } from "./nearest.js";
+export type { PeerContext, PeerHandler, Peers } from "./peers.js";
 export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
 export {
   type Caller,
@@ -53,5 +54,6 @@ export {
 } from "./run-command.js";
 export { type Served, type ServeOptions, serve } from "./serve.js";
 export { printConfigSetting, servingSettings, toHttpOptions, tokenSetting } from "./serving-settings.js";
+export { type DirectoryEntry, type FoundEntry, parseEntry, type SessionDirectory } from "./session-directory.js";
 export { type Setting, type SettingOptions, type Settings, type SettingValues, setting } from "./setting.js";
 export { anySignal, withTimeout } from "./signals.js";

@@ -1,5 +1,6 @@
 /** Refusals over HTTP as problem documents. They name the reason and the remedy, never anything the client sent. */
 import * as v from "valibot";
+import { CodedError } from "./errors.js";
 
 /** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
 export const problemSchema = v.object({
@@ -23,6 +24,7 @@ const titles: Readonly<Record<number, string>> = {
   415: "Unsupported Media Type",
   429: "Too Many Requests",
   500: "Internal Server Error",
+  502: "Bad Gateway",
   503: "Service Unavailable",
 };
 
@@ -59,3 +61,9 @@ export const tooManyRequests = (seconds: number): Response =>
   problem(429, "rate_limited", `That is more requests than you may make. Try again in ${seconds} s.`, {
     "retry-after": String(seconds),
   });
+
+/** What cannot be answered now and may be soon, such as `store_unavailable`. @throws any other error as it is */
+export function unavailable(error: unknown): Response {
+  if (!(error instanceof CodedError) || !error.retryable) throw error;
+  return problem(503, error.code, error.message, { "retry-after": "5" });
+}

@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { InMemoryServerEventBus, type McpServerFactory } from "@modelcontextprotocol/server";
 import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
+import { CodedError } from "./errors.js";
 import type { HttpOptions } from "./http-options.js";
 import { type JsonAnswer, type JsonRoute, openHttpServer, type Route, type RouteContext } from "./http-server.js";
 import { listenedUris, type OnListen } from "./listens.js";
@@ -14,7 +15,8 @@ import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
 import { type PlainCallHandler, statusOf, toPlainCall } from "./plain-call.js";
 import { logPrinted } from "./printed.js";
-import { problem } from "./problem.js";
+import { problem, unavailable } from "./problem.js";
+import type { SessionDirectory } from "./session-directory.js";
 import { createSessions } from "./sessions.js";
 import { withTimeout } from "./signals.js";
 import { createSseLeg } from "./sse.js";
@@ -32,6 +34,8 @@ export interface ServeOptions {
   /** Rejects while the server cannot do its work; what `/readyz` asks. */
   readonly ready?: ((options: { readonly signal: AbortSignal }) => Promise<void>) | undefined;
   readonly routes?: readonly Route[] | undefined;
+  /** Where legacy sessions are known to several processes that serve together. Without it, they are this process's. */
+  readonly directory?: SessionDirectory | undefined;
   /** Told which resources a modern client listens to; needed only by a server that must fetch their updates itself. */
   readonly onListen?: OnListen | undefined;
   /** Answers plain calls over HTTP without the SDK; needed only by a server that forwards them as they are. */
@@ -98,15 +102,15 @@ async function serveStdio(options: ServeOptions): Promise<Served> {
 const minuteMs = 60_000;
 
 async function serveHttp(options: ServeOptions): Promise<Served> {
-  const { factory, log, signal, http } = options;
+  const { factory, log, signal, http, directory } = options;
   if (http === undefined) throw new TypeError("serve: `http` is needed for the transport `http`.");
   const door = createDoor(http);
   const audience = createAudience(log);
   const bus = new InMemoryServerEventBus((error) => log.debug("notify_failed", { error }));
   const maxSessions = http.maxSessions ?? 100;
   const idleMs = http.sessionIdleMs ?? 30 * minuteMs;
-  const sessions = createSessions({ factory, audience, log, idleMs, maxSessions });
-  const sse = createSseLeg({ factory, audience, log, maxSessions });
+  const sessions = createSessions({ factory, audience, log, idleMs, maxSessions, directory });
+  const sse = createSseLeg({ factory, audience, log, maxSessions, directory });
   const endpoint = createMcpEndpoint({ factory, sessions, bus, log });
   const listener = await openHttpServer({
     host: http.host,
@@ -133,7 +137,7 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
           async handleJson(request, parsed, context) {
             const uris = listenedUris(parsed);
             if (uris.length > 0) await options.onListen?.(uris, context.signal);
-            return endpoint.handle(request, parsed, context);
+            return endpoint.handle(request, parsed, context).catch(unavailable);
           },
         }),
       ),
@@ -141,9 +145,13 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
         method: "GET",
         path: "/sse",
         isEndless: () => true,
-        handleJson: (request, _parsed, context) => sse.open(request, context),
+        handleJson: (request, _parsed, context) => sse.open(request, context).catch(unavailable),
       },
-      { method: "POST", path: "/messages", handleJson: sse.post },
+      {
+        method: "POST",
+        path: "/messages",
+        handleJson: (request, parsed, context) => sse.post(request, parsed, context).catch(unavailable),
+      },
       ...healthRoutes(options),
       ...(options.routes ?? []),
     ],
@@ -244,7 +252,8 @@ function healthRoutes({ ready, log, signal }: ServeOptions): Route[] {
       return ok("ready");
     } catch (error) {
       log.warn("not_ready", { error });
-      return problem(503, "not_ready", "The server cannot do its work yet.", { "retry-after": "5" });
+      const why = error instanceof CodedError ? ` (${error.code})` : ""; // the rest is for the log: anybody may ask here
+      return problem(503, "not_ready", `The server cannot do its work yet${why}.`, { "retry-after": "5" });
     } finally {
       asking = undefined;
     }

@@ -1,12 +1,11 @@
 /**
  * Legacy Streamable HTTP (protocol ≤ 2025-11-25): one server per session, an unguessable id, idle sessions swept, their
  * number capped; a session belongs to the principal that opened it. It is given requests that have passed the door,
- * their body already parsed.
+ * their body already parsed. Where several processes serve together, `session-sharing` lets each of them serve every one.
  */
 import { randomUUID } from "node:crypto";
 import {
   isInitializeRequest,
-  isJSONRPCNotification,
   isJSONRPCRequest,
   type McpServerFactory,
   WebStandardStreamableHTTPServerTransport,
@@ -14,7 +13,18 @@ import {
 import { type Audience, serverOf, watchSubscriptions } from "./audience.js";
 import type { Log } from "./log.js";
 import { type Caller, toAuthInfo } from "./principal.js";
-import { notFound, problem } from "./problem.js";
+import { problem } from "./problem.js";
+import type { SessionDirectory } from "./session-directory.js";
+import {
+  addressQuestions,
+  cancelledId,
+  noSession,
+  type SharedSession,
+  type Sharing,
+  shareSessions,
+  untold,
+  withSessionId,
+} from "./session-sharing.js";
 import { findGivingWay, type Holding } from "./shares.js";
 
 /** What the sessions are made from. */
@@ -26,12 +36,15 @@ export interface SessionOptions {
   readonly idleMs: number;
   /** Sessions at most; at the cap one of the same principal's that rests gives way, or one of whoever has many more. */
   readonly maxSessions: number;
+  /** The sessions of all processes that serve together, of which those here are the ones in use here. */
+  readonly directory?: SessionDirectory | undefined;
   /** Milliseconds on any clock. Default: a monotonic one. */
   readonly now?: () => number;
 }
 
 /** The legacy leg of `/mcp`. */
 export interface Sessions extends AsyncDisposable {
+  /** @throws CodedError as the directory does, where sessions are shared */
   handle(request: Request, parsedBody: unknown, caller: Caller): Promise<Response>;
   /** Ends the sessions that have been idle for too long. */
   sweep(): Promise<void>;
@@ -39,10 +52,7 @@ export interface Sessions extends AsyncDisposable {
 }
 
 /** To all but its owner, who is the principal that opened it, it does not exist. */
-interface Session extends Holding {
-  readonly id: string;
-  readonly transport: WebStandardStreamableHTTPServerTransport;
-  close(): Promise<void>;
+interface Session extends Holding, SharedSession {
   /** Requests and streams in progress. */
   open: number;
   /** Those of them that only listen. */
@@ -59,15 +69,16 @@ const full = () =>
 
 /** No sessions yet. */
 export function createSessions(options: SessionOptions): Sessions {
-  const { factory, audience, log, idleMs, maxSessions } = options;
+  const { factory, audience, log, idleMs, maxSessions, directory } = options;
   const now = options.now ?? (() => performance.now());
   const sessions = new Map<string, Session>();
   let opening = 0;
 
-  async function open(request: Request, { principal }: Caller): Promise<Session> {
+  async function open(id: string, request: Request, { principal }: Caller): Promise<Session> {
     const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id });
-    const id = randomUUID();
-    const product = await factory({ era: "legacy", requestInfo: request, authInfo: toAuthInfo(principal) });
+    if (directory !== undefined) addressQuestions(transport, directory.peers.self);
+    const requestInfo = withSessionId(request, id);
+    const product = await factory({ era: "legacy", requestInfo, authInfo: toAuthInfo(principal) });
     await product.connect(transport);
     const server = serverOf(product);
     const leave = audience.join(server, watchSubscriptions(transport));
@@ -80,7 +91,8 @@ export function createSessions(options: SessionOptions): Sessions {
     };
     const owner = principal.id;
     const session: Session = {
-      ...{ id, owner, transport, open: 0, listening: 0, lastUsed: now(), alone: new Set<string | number>() },
+      ...{ id, owner, principal, transport, told: untold() },
+      ...{ open: 0, listening: 0, lastUsed: now(), alone: new Set<string | number>() },
       get rests() {
         return session.open === 0;
       },
@@ -110,10 +122,11 @@ export function createSessions(options: SessionOptions): Sessions {
   async function initialize(request: Request, parsedBody: unknown, caller: Caller): Promise<Response> {
     if (!(await takePlace(caller))) return full();
     try {
-      const session = await open(request, caller);
+      const session = await open(randomUUID(), request, caller);
       const response = await pass(session, request, parsedBody, caller);
       if (session.transport.sessionId === undefined) await session.close();
       else {
+        await begin(session, parsedBody);
         sessions.set(session.id, session);
         log.debug("session_opened", { sessions: sessions.size });
       }
@@ -122,6 +135,38 @@ export function createSessions(options: SessionOptions): Sessions {
       opening--;
     }
   }
+
+  /** A session that the others cannot be told of is none. */
+  async function begin(session: Session, parsedBody: unknown): Promise<void> {
+    try {
+      await sharing?.begin(session, parsedBody);
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  const sharing: Sharing<Session> | undefined =
+    directory === undefined
+      ? undefined
+      : shareSessions({
+          directory,
+          idleMs,
+          log,
+          full,
+          get: (id) => sessions.get(id),
+          async make(id, request, caller, prepare) {
+            if (!(await takePlace(caller))) return undefined;
+            try {
+              const session = await open(id, request, caller);
+              await prepare(session);
+              sessions.set(id, session);
+              return session;
+            } finally {
+              opening--;
+            }
+          },
+        });
 
   async function pass(session: Session, request: Request, parsedBody: unknown, caller: Caller): Promise<Response> {
     const { signal } = caller;
@@ -168,17 +213,24 @@ export function createSessions(options: SessionOptions): Sessions {
         if (isInitialize(parsedBody)) return initialize(request, parsedBody, caller);
         return problem(400, "session_required", "The Mcp-Session-Id header is missing. Initialize first.");
       }
+      if (sharing !== undefined) {
+        const found = await sharing.find(id, request, parsedBody, caller);
+        return found instanceof Response ? found : pass(found.session, request, found.body, caller);
+      }
       const session = sessions.get(id);
-      if (session?.owner !== caller.principal.id) return notFound("There is no such session. Initialize a new one.");
+      if (session?.owner !== caller.principal.id) return noSession();
       return pass(session, request, parsedBody, caller);
     },
     async sweep() {
+      const used = [...sessions.values()].filter((session) => session.open > 0);
+      await Promise.allSettled(used.map((session) => sharing?.keep(session)));
       const before = now() - idleMs;
       const idle = [...sessions.values()].filter((session) => session.open === 0 && session.lastUsed <= before);
       await Promise.all(idle.map((session) => session.close()));
     },
     count: () => sessions.size,
     async [Symbol.asyncDispose]() {
+      sharing?.[Symbol.dispose]();
       await Promise.all([...sessions.values()].map((session) => session.close()));
     },
   };
@@ -186,12 +238,6 @@ export function createSessions(options: SessionOptions): Sessions {
 
 const isInitialize = (body: unknown): boolean =>
   (Array.isArray(body) ? body : [body]).some((one) => isInitializeRequest(one));
-
-function cancelledId(body: unknown): string | number | undefined {
-  if (!isJSONRPCNotification(body) || body.method !== "notifications/cancelled") return undefined;
-  const id = body.params?.requestId;
-  return typeof id === "string" || typeof id === "number" ? id : undefined;
-}
 
 /**
  * A client that has gone cannot be answered: without an event store there is no other stream the result could take, so

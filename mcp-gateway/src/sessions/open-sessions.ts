@@ -3,6 +3,7 @@ import { CodedError, type Environment, type Log, type Route } from "@database-in
 import type { Member } from "../member.js";
 import type { Gauge } from "../meter.js";
 import type { Operation } from "../operation.js";
+import { openReplicas, type Replicas } from "../replicas/open-replicas.js";
 import type { PlannedServer, PlanOptions } from "../servers.js";
 import { type OpenStore, openStore } from "../store/open-store.js";
 import type { Template } from "../template.js";
@@ -49,13 +50,15 @@ export interface OpenSessions extends AsyncDisposable {
   readonly pages: Pages;
   /** Where sessions are kept; others may keep what replicas share there. */
   readonly opened: OpenStore;
+  /** The gateways that share the store, where several can. */
+  readonly replicas: Replicas | undefined;
   /** The servers of sessions that there are at the moment. */
   readonly members: readonly Member[];
   gauges(): readonly Gauge[];
 }
 
-/** The channel on which replicas tell each other of sessions that are closed. */
-const closedChannel = "session-closed";
+/** What replicas tell each other of sessions and connections that are closed. */
+const releaseTopic = "release";
 
 /** @throws CodedError `config_invalid` for a store, key or passphrase that cannot be used */
 export function openSessions(options: OpenSessionsOptions): OpenSessions {
@@ -97,8 +100,12 @@ export function openSessions(options: OpenSessionsOptions): OpenSessions {
     maxServers: settings.maxSessionServers,
     log,
   });
-  const channel = redis === undefined ? "" : `${redis.address.prefix}:${closedChannel}`;
-  const closings = redis?.subscribe(channel, (record) => servers.release(record));
+  const replicas = redis === undefined ? undefined : openReplicas({ redis, store, vault, ring, log });
+  const peers = replicas?.directory.peers;
+  const releases = peers?.on(releaseTopic, (value) => {
+    const { record, connection } = value as Released; // told by one of us
+    servers.release(record, connection);
+  });
   const counts = noCounts();
   const sessions = createSessions({
     counts,
@@ -109,9 +116,10 @@ export function openSessions(options: OpenSessionsOptions): OpenSessions {
     pin,
     templates,
     log,
-    onClosed(record) {
+    onReleased(record, connection) {
       // a replica that does not hear of it lets go of its servers when they have rested
-      redis?.run(({ commands }) => commands.publish(channel, record)).catch(() => {});
+      const released: Released = { record, connection };
+      peers?.tell(releaseTopic, released);
     },
   });
   const tickets = createTickets({ store, vault });
@@ -120,19 +128,27 @@ export function openSessions(options: OpenSessionsOptions): OpenSessions {
   return {
     sessions,
     desk: createSessionDesk({ sessions, invitations, templates }),
-    operations: sessionOperations({ sessions, invitations, templates }),
+    operations: [...sessionOperations({ sessions, invitations, templates }), ...(replicas?.operations ?? [])],
     routes,
     pages,
     opened,
+    replicas,
     gauges: () => sessionGauges(counts, servers.members),
     get members() {
       return servers.members;
     },
     async [Symbol.asyncDispose]() {
-      closings?.[Symbol.dispose]();
+      releases?.[Symbol.dispose]();
+      await replicas?.[Symbol.asyncDispose]();
       await pages[Symbol.asyncDispose]();
       await servers[Symbol.asyncDispose]();
       await opened[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A connection that is no longer of a session, or all of a session. */
+interface Released {
+  readonly record: string;
+  readonly connection?: string | undefined;
 }

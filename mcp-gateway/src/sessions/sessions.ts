@@ -33,8 +33,8 @@ export interface SessionsOptions {
   readonly pin: Pin;
   /** The templates of the moment. */
   templates(): ReadonlyMap<string, Template>;
-  /** Called with the name of each session that is closed here. */
-  onClosed(record: string): void;
+  /** Called with the name of each session that is closed here, or of which a connection is removed. */
+  onReleased(record: string, connection?: string): void;
   readonly counts: SessionCounts;
   readonly log: Log;
   readonly now?: (() => number) | undefined;
@@ -114,7 +114,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   async function end(principal: string, { record, session }: FoundSession): Promise<void> {
     await records.remove(record);
     servers.release(record);
-    options.onClosed(record);
+    options.onReleased(record);
     await index.update(principal, (all) => all.filter(({ id }) => id !== session.id));
     counts.closed++;
     log.info("session_closed", { principal, session: session.id });
@@ -207,6 +207,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         return { ...session, connections };
       });
       servers.release(record, name);
+      options.onReleased(record, name);
       log.info("session_disconnected", { principal, session: session.id, connection: name });
     },
     async route({ principal, reference }, name) {

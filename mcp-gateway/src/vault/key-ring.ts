@@ -2,7 +2,7 @@
  * The keys that seal: of `MCP_KEYS`, of a passphrase, or a random one that dies with the process. The first seals, all
  * open, so that a new key put in front takes over as records are touched.
  */
-import { createHash, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
+import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { CodedError } from "@database-interface/mcp-core/host";
 
 /** A key by the short name that sealed records carry. */
@@ -50,6 +50,10 @@ export function createKeyRing({
   }
   return { keys: [first, ...others], isLasting: true };
 }
+
+/** Tells one key from another of the same name, and nothing else about it. */
+export const markOf = ({ secret }: VaultKey): string =>
+  createHmac("sha256", secret).update("mark").digest("base64url").slice(0, 11);
 
 function parseKey(entry: string, position: number): VaultKey[] {
   if (entry === "") return [];
