@@ -10,14 +10,17 @@ import { toLiteral } from "./parameters.js";
 import type { Pool } from "./pool.js";
 import { ask } from "./transaction.js";
 
-/** Checks names against the server's catalogue. @throws CodedError `not_allowed`, `function_not_found` */
-export type NameCheck = (inspection: Inspection, options: CallOptions) => Promise<void>;
+/**
+ * Checks names against the server's catalogue, and says whether all that stands behind them is repeatable.
+ * @throws CodedError `not_allowed`, `function_not_found`
+ */
+export type NameCheck = (inspection: Inspection, options: CallOptions) => Promise<{ readonly isRepeatable: boolean }>;
 
 /** A view that was made harmful is refused after this long at the latest. */
 const viewsFreshMs = 30_000;
 const maxDepth = 8;
 
-/** By {@link viewKey}. */
+/** By {@link viewKey}; empty where it may not be read. */
 type ViewBodies = ReadonlyMap<string, readonly string[]>;
 
 /**
@@ -42,14 +45,21 @@ export function createNameCheck(pool: Pool, home: string, isBlind = false): Name
     const known = await viewBodies(options);
     const seen = new Set<string>();
     const isNew = (key: string): boolean => !seen.has(key) && Boolean(seen.add(key));
+    let isRepeatable = true;
 
     /** `schema` is where names without one belong: the session's, or that of the view or function they stand in. */
-    async function visit({ calls, names, members }: Inspection, schema: string, depth: number): Promise<void> {
+    async function visit(inspected: Inspection, schema: string, depth: number): Promise<void> {
+      const { calls, names, members } = inspected;
       if (depth > maxDepth) throw new CodedError("not_allowed", "Views or functions are nested too deeply.");
+      isRepeatable &&= inspected.isRepeatable;
       const places = [...[...names].map((name) => [schema, name] as const), ...members];
       for (const [place, name] of places) {
         if (!isNew(viewKey(place, name))) continue;
-        for (const body of known.get(viewKey(place, name)) ?? []) await visit(inView(name, body), place, depth + 1);
+        for (const body of known.get(viewKey(place, name)) ?? []) {
+          // Without the SHOW VIEW privilege the body is empty: what it may do is up to its definer and the session.
+          if (body === "") isRepeatable = false;
+          else await visit(inView(name, body), place, depth + 1);
+        }
       }
       for (const call of calls) {
         const place = call.schema ?? schema;
@@ -59,6 +69,7 @@ export function createNameCheck(pool: Pool, home: string, isBlind = false): Name
       }
     }
     await visit(inspection, home, 0);
+    return { isRepeatable };
   };
 }
 
@@ -71,10 +82,9 @@ async function loadViews(pool: Pool, options: CallOptions): Promise<ViewBodies> 
   const [rows = []] = await ask(pool, [sql], options);
   const bodies = new Map<string, string[]>();
   for (const [schema, name, body] of rows) {
-    // Without the SHOW VIEW privilege the body is empty: what it may do is up to its definer and the session.
-    if (!schema || !name || !body) continue;
+    if (!schema || !name) continue;
     const key = viewKey(schema, name);
-    bodies.set(key, [...(bodies.get(key) ?? []), body]);
+    bodies.set(key, [...(bodies.get(key) ?? []), body ?? ""]);
   }
   return bodies;
 }

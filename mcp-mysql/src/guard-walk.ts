@@ -5,6 +5,7 @@
 import { CodedError } from "@database-interface/mcp-core/host";
 import { StatementError } from "@database-interface/mcp-core/sql";
 import { forbidden, harmful, isSpatial, natives, openers, secretNames, secretTables, shows } from "./guard-lists.js";
+import { answersAlike } from "./guard-repeat.js";
 import type { Token } from "./lexer.js";
 
 /** A call of something that is not native: perhaps a stored function. */
@@ -21,6 +22,8 @@ export interface Inspection {
   readonly names: ReadonlySet<string>;
   /** Those that stand behind a dot, with the name before it: a schema, a table or an alias. */
   readonly members: readonly (readonly [qualifier: string, name: string])[];
+  /** As far as its own words tell. */
+  readonly isRepeatable: boolean;
 }
 
 const selecting = new Set(["select", "with", "values", "table"]);
@@ -71,7 +74,7 @@ export function inspectTokens(tokens: readonly Token[], { isShow, understood }: 
       if (call !== undefined) calls.push(call);
     }
   });
-  return { calls, names, members };
+  return { calls, names, members, isRepeatable: answersAlike(tokens) };
 }
 
 const isSecret = (token: Token | undefined): boolean => secretTables.has(token?.text.toLowerCase() ?? "");

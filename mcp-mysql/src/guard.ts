@@ -2,6 +2,7 @@
 import { CodedError } from "@database-interface/mcp-core/host";
 import { assertContext, type CallOptions, type ReadOptions, type Statement } from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
+import { systemSchemas } from "./guard-repeat.js";
 import { tablesOf } from "./guard-tables.js";
 import { type Inspection, inspectStatement, isQuery, verbOf } from "./guard-walk.js";
 import { type HidingStatement, hideColumns } from "./hidden-columns.js";
@@ -36,14 +37,16 @@ export async function approve(
   const inspection = inspectStatement(tokens);
   if (source.sessionContext.length > 0) assertOthersHidden(tokens);
   const markers = markersOf(tokens, params);
-  await assertNames(source, inspection, options);
+  const { isRepeatable } = await assertNames(source, inspection, options);
   const isRestricted = source.columnRules.length > 0 || source.schemas !== undefined;
   const hiding = isRestricted ? await hideColumns(source, tokens, options) : undefined;
   if (hiding?.readsUnseen && !isQuery(verbOf(tokens))) throw unseenPlan();
+  const isSelect = isQuery(verbOf(tokens));
+  options.observe?.({ isRepeatable: isSelect && isRepeatable && !systemSchemas.has(source.database.toLowerCase()) });
   return {
     ...bind(sql, tokens.at(-1)?.end ?? 0, markers, params, hiding?.replacements),
     callerSql: sql,
-    isSelect: isQuery(verbOf(tokens)),
+    isSelect,
     hiding,
   };
 }
@@ -68,12 +71,16 @@ export function toOneStatement(sql: string): readonly Token[] {
 }
 
 /** What the server has to be asked about the names of a statement. @throws CodedError `not_allowed`, `function_not_found` */
-export async function assertNames(source: Source, inspection: Inspection, options: CallOptions): Promise<void> {
+export async function assertNames(
+  source: Source,
+  inspection: Inspection,
+  options: CallOptions,
+): ReturnType<Source["checkNames"]> {
   // There the tables of accounts need no qualifier.
   if (source.database.toLowerCase() === "mysql" && [...inspection.names].some((name) => secretTables.has(name))) {
     throw new CodedError("not_allowed", "Tables with the secrets of accounts may not be read.");
   }
-  await source.checkNames(inspection, options);
+  return await source.checkNames(inspection, options);
 }
 
 /** The marks of the statement's parameters. @throws CodedError `parameter_count` */

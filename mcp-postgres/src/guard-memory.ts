@@ -13,6 +13,8 @@ export interface KnownFunction {
   readonly isPure: boolean;
   /** The system's own that speaks of the catalogue: its arguments or results are oids, names or definitions. */
   readonly tellsCatalogue: boolean;
+  /** Its answer depends on its arguments alone; of an aggregate, so do its parts. */
+  readonly isImmutable: boolean;
   /** A call without a schema can mean it. */
   readonly isVisible: boolean;
   /** How many arguments a call of it can have. */
@@ -28,13 +30,22 @@ export interface KnownRelation {
   readonly wrapper: string | undefined;
   /** The query of a view that is neither the system's nor an extension's. */
   readonly view: string | undefined;
+  /** A table that holds its own rows, and shows them to everybody alike; not one of the system's. */
+  readonly isPlain: boolean;
+}
+
+/** What the functions behind an operator's symbol are. */
+export interface KnownOperator {
+  readonly isVolatile: boolean;
+  /** One that is not the system's may answer differently for the same operands. */
+  readonly isUnsettled: boolean;
 }
 
 /** What has been learnt, per source. */
 export interface NameMemory {
   readonly functions: Map<string, readonly KnownFunction[]>;
   readonly relations: Map<string, KnownRelation | undefined>;
-  readonly operators: Map<string, boolean>;
+  readonly operators: Map<string, KnownOperator>;
   learntAt: number;
 }
 

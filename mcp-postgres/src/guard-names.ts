@@ -12,6 +12,8 @@ export interface KnownNames {
   relation(name: UsedName): KnownRelation | undefined;
   /** An operator by this symbol is backed by a volatile function. */
   isVolatileOperator(symbol: string): boolean;
+  /** An operator by this symbol may answer differently for the same operands. */
+  isUnsettledOperator(symbol: string): boolean;
 }
 
 /** Names are learnt anew after this long: someone may have replaced a function. */
@@ -45,22 +47,31 @@ const functionsSql = `
       p.prorettype = ANY (${catalogueTypes}) OR p.proargtypes::pg_catalog.oid[] && ${catalogueTypes}
       OR COALESCE(p.proallargtypes && ${catalogueTypes}, false)
       OR p.proname ~ '^(pg_get_|has_|to_reg|pg_stat|pg_identify|pg_describe|pg_show|pg_ls|pg_lock|pg_cursor|pg_prepared|pg_event|pg_tablespace|pg_database|current_schemas|row_security)'),
-    pg_catalog.pg_function_is_visible(p.oid)
+    pg_catalog.pg_function_is_visible(p.oid),
+    p.provolatile = 'i' AND (n.nspname = 'pg_catalog' OR NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_aggregate AS a
+        JOIN pg_catalog.pg_proc AS part ON part.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
+          a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+      WHERE a.aggfnoid = p.oid AND part.provolatile <> 'i'))
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     LEFT JOIN pg_catalog.pg_type AS t ON t.oid = p.proargtypes[0]
     LEFT JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
   WHERE p.proname = ANY ($1::pg_catalog.text[])`;
 
 const operatorsSql = `
-  SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator AS o JOIN pg_catalog.pg_proc AS p ON p.oid = o.oprcode
-  WHERE o.oprname = ANY ($1::pg_catalog.text[]) AND p.provolatile = 'v'`;
+  SELECT o.oprname, pg_catalog.bool_or(p.provolatile = 'v'),
+    pg_catalog.bool_or(p.provolatile <> 'i' AND p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)
+  FROM pg_catalog.pg_operator AS o JOIN pg_catalog.pg_proc AS p ON p.oid = o.oprcode
+  WHERE o.oprname = ANY ($1::pg_catalog.text[]) GROUP BY o.oprname`;
 
 const relationsSql = `
   SELECT u.position, n.nspname, c.relname, w.fdwname,
     CASE WHEN c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (
       SELECT 1 FROM pg_catalog.pg_depend AS d
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
-    ) THEN pg_catalog.pg_get_viewdef(c.oid) END
+    ) THEN pg_catalog.pg_get_viewdef(c.oid) END,
+    c.relkind IN ('r', 'p', 'm') AND NOT c.relrowsecurity
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
       WITH ORDINALITY AS u (nspname, relname, position)
     JOIN pg_catalog.pg_class AS c ON c.relname = u.relname
@@ -110,11 +121,10 @@ export async function knowNames(
       options,
     );
     for (const name of functions) memory.functions.set(name, toFunctions(foundFunctions, name));
-    for (const symbol of operators)
-      memory.operators.set(
-        symbol,
-        foundOperators.some(([found]) => found === symbol),
-      );
+    for (const symbol of operators) {
+      const [, isVolatile, isUnsettled] = foundOperators.find(([found]) => found === symbol) ?? [];
+      memory.operators.set(symbol, { isVolatile: isVolatile === "t", isUnsettled: isUnsettled === "t" });
+    }
     unknown.forEach((name, index) => {
       memory.relations.set(keyOf(name), toRelation(foundRelations.find(([at]) => Number(at) === index + 1)));
     });
@@ -124,14 +134,15 @@ export async function knowNames(
   return {
     functions: (name) => known.functions.get(name) ?? [],
     relation: (name) => known.relations.get(keyOf(name)),
-    isVolatileOperator: (symbol) => memory.operators.get(symbol) ?? true,
+    isVolatileOperator: (symbol) => memory.operators.get(symbol)?.isVolatile ?? true,
+    isUnsettledOperator: (symbol) => memory.operators.get(symbol)?.isUnsettled ?? true,
   };
 }
 
 function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunction[] {
   return rows
     .filter(([found]) => found === name)
-    .map(([, schema, isVolatile, takesRow, isReviewed, minArgs, maxArgs, isPure, tells, isVisible]) => ({
+    .map(([, schema, isVolatile, takesRow, isReviewed, minArgs, maxArgs, isPure, tells, isVisible, isImmutable]) => ({
       schema: schema ?? "",
       isVolatile: isVolatile === "t",
       takesRow: takesRow === "t",
@@ -139,6 +150,7 @@ function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunc
       isPure: isPure === "t",
       tellsCatalogue: tells === "t",
       isVisible: isVisible === "t",
+      isImmutable: isImmutable === "t",
       // A variadic argument may be left out.
       minArgs: maxArgs == null ? Number(minArgs) - 1 : Number(minArgs),
       maxArgs: maxArgs == null ? Number.POSITIVE_INFINITY : Number(maxArgs),
@@ -147,6 +159,12 @@ function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunc
 
 function toRelation(row: TextRow | undefined): KnownRelation | undefined {
   if (row === undefined) return undefined;
-  const [, schema, name, wrapper, view] = row;
-  return { schema: schema ?? "", name: name ?? "", wrapper: wrapper ?? undefined, view: view ?? undefined };
+  const [, schema, name, wrapper, view, isPlain] = row;
+  return {
+    schema: schema ?? "",
+    name: name ?? "",
+    wrapper: wrapper ?? undefined,
+    view: view ?? undefined,
+    isPlain: isPlain === "t",
+  };
 }

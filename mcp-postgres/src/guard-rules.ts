@@ -7,6 +7,7 @@ import type { CallOptions } from "@database-interface/mcp-core/sql";
 import { assertReadOnly, notAllowed, onlyReading, parseOne } from "./guard-class.js";
 import { harmlessVolatile, neverCalled, secretRelations, sqlRunners } from "./guard-lists.js";
 import { type KnownNames, knowNames } from "./guard-names.js";
+import { answersAlike } from "./guard-repeat.js";
 import { assertSizes } from "./guard-sizes.js";
 import { assertBlind, assertOthersHidden, assertSeen, readsOutside } from "./guard-visibility.js";
 import { collectUsage, type Usage, type UsedCall } from "./guard-walk.js";
@@ -28,8 +29,9 @@ export async function assertNames(
   parse: Parse,
   first: Usage,
   options: CallOptions,
-): Promise<{ readonly readsUnseen: boolean }> {
+): Promise<{ readonly readsUnseen: boolean; readonly isRepeatable: boolean }> {
   let readsUnseen = false;
+  let isRepeatable = true;
   const seen = new Set<string>();
   let level: readonly { readonly usage: Usage; readonly isCallers: boolean }[] = [{ usage: first, isCallers: true }];
   for (let depth = 0; level.length > 0; depth++) {
@@ -54,12 +56,13 @@ export async function assertNames(
       if (source.sessionContext.length > 0) assertOthersHidden(usage);
       readsUnseen ||= source.schemas !== undefined && readsOutside(usage, known, source.schemas);
       inner.push(...assertRelations(usage, known));
+      isRepeatable &&= answersAlike(usage, known);
     }
     const fresh = inner.filter(({ sql, isCallers }) => !seen.has(`${isCallers}${sql}`));
     for (const { sql, isCallers } of fresh) seen.add(`${isCallers}${sql}`);
     level = fresh.map(({ sql, isCallers }) => ({ usage: innerUsage(parse, sql), isCallers }));
   }
-  return { readsUnseen };
+  return { readsUnseen, isRepeatable };
 }
 
 function innerUsage(parse: Parse, sql: string): Usage {

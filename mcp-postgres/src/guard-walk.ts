@@ -48,6 +48,8 @@ export interface Usage {
   readonly statements: readonly string[];
   readonly hasInto: boolean;
   readonly hasLocking: boolean;
+  /** Something in it speaks of this moment, the session or chance: CURRENT_DATE, 'today', TABLESAMPLE. */
+  readonly isMomentary: boolean;
 }
 
 type Node = Readonly<Record<string, unknown>>;
@@ -67,6 +69,7 @@ export function collectUsage(tree: unknown): Usage {
   const statements = new Set<string>();
   let hasInto = false;
   let hasLocking = false;
+  let isMomentary = false;
 
   visit(tree, (kind, node) => {
     if (kind === "FuncCall") {
@@ -104,6 +107,8 @@ export function collectUsage(tree: unknown): Usage {
     } else if (kind.endsWith("Stmt") && kind !== "SelectStmt" && kind !== "RawStmt") {
       statements.add(kind);
     }
+    if (kind === "SQLValueFunction" || kind === "RangeTableSample") isMomentary = true;
+    if (isNode(node.sval) && namesMoment(String(node.sval.sval ?? ""))) isMomentary = true;
     if ("typemod" in node) {
       const type = qualified(node.names);
       if (type !== undefined) types.push(type);
@@ -129,8 +134,12 @@ export function collectUsage(tree: unknown): Usage {
     statements: [...statements],
     hasInto,
     hasLocking,
+    isMomentary,
   };
 }
+
+/** A text that a date or time may be read from anew each time (manual 8.5.1.4), wherever it stands. */
+export const namesMoment = (text: string): boolean => /\b(?:now|today|tomorrow|yesterday)\b/i.test(text);
 
 /** `(value).name` calls any function of one argument by that name, when the value has no such field (manual 4.2.6). */
 const toAttributeCall = (name: string): UsedCall => ({

@@ -16,7 +16,7 @@ import {
   type Tree,
 } from "./guard-class.js";
 import { assertNames } from "./guard-rules.js";
-import { collectUsage, type Usage } from "./guard-walk.js";
+import { collectUsage, namesMoment, type Usage } from "./guard-walk.js";
 import { hideColumns } from "./hidden-columns.js";
 import type { HidingStatement } from "./hidden-statement.js";
 import { loadParser, type Parse } from "./parser.js";
@@ -57,9 +57,10 @@ export async function approve(source: Source, { sql, params }: Statement, option
   options.observe?.({ statementClass: top.replace("Stmt", "").toLowerCase(), tables: tablesOf(usage) });
   assertClass(top, tree);
   assertReadOnly(usage, allowedKinds(top, tree));
-  const { readsUnseen } = await assertNames(source, await loadParser(), usage, options);
+  const { readsUnseen, isRepeatable } = await assertNames(source, await loadParser(), usage, options);
   if (readsUnseen && top === "ExplainStmt") throw unseenPlan();
   const isSelect = top === "SelectStmt" && shape.isClosed;
+  options.observe?.({ isRepeatable: isSelect && isRepeatable && !namesMoment(JSON.stringify(params)) });
   if (source.columnRules.length === 0) return { sql: bare, isSelect, readsUnseen };
   if (top === "ExplainStmt") throw notAllowed("EXPLAIN is not run as a query here.", "Use the tool explain.");
   const hiding = await hideColumns(source, await loadParser(), bare, tree, options);

@@ -35,7 +35,7 @@ export interface ReadOptions extends CallOptions {
   readonly timeoutMs: number;
   /** Bytes from the wire after which the connection is cut, whatever a single row holds. */
   readonly maxWireBytes: number;
-  /** Told what a statement is as soon as that is understood, also when it is then refused: for the audit. */
+  /** Told what a statement is as soon as that is understood, also when it is then refused: for the audit and memory. */
   readonly observe?: ((facts: StatementFacts) => void) | undefined;
 }
 
@@ -45,6 +45,11 @@ export interface StatementFacts {
   readonly statementClass?: string;
   /** Tables and views it names, with their schema where it is written. */
   readonly tables?: readonly string[];
+  /**
+   * Asked again of the same data, parameters and user, it answers the same: no clock, no chance, nothing of the session
+   * or the server's state in it. Told last, of queries that may run.
+   */
+  readonly isRepeatable?: boolean;
 }
 
 /**
