@@ -85,6 +85,8 @@ const databaseEntry = v.strictObject({
   denyColumns: v.optional(names),
   mask: v.optional(names),
   sessionContext: v.optional(names),
+  /** How old a result of its `query` may be that is used again. */
+  resultTtl: v.optional(durationSchema()),
   settings: v.optional(serverSettings),
 });
 

@@ -4,7 +4,7 @@
  * `relay`.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { CodedError, type PlainCallHandler } from "@database-interface/mcp-core/host";
+import { CodedError, cacheMetaKey, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
   ProtocolError,
@@ -18,6 +18,7 @@ import type { FrontOptions } from "./front-options.js";
 import { list, listResources } from "./lists.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
+import { recallOutcomes } from "./meter.js";
 import { readsOnly } from "./naming.js";
 import { relay } from "./relay.js";
 import { metaKeys } from "./request-meta.js";
@@ -274,7 +275,7 @@ const completion = (values: readonly string[]): Fields => ({
   completion: { values: values.slice(0, 100), total: values.length, hasMore: values.length > 100 },
 });
 
-function send(
+async function send(
   member: Member,
   method: string,
   params: Fields,
@@ -282,7 +283,7 @@ function send(
   { conversations, meter }: FrontOptions,
   isReading = method !== "tools/call",
 ): Promise<Fields> {
-  return relay({
+  const result = await relay({
     member,
     method,
     params,
@@ -291,6 +292,10 @@ function send(
     isReading,
     onServed: () => meter.serve(member.plan.family ?? member.plan.id, method),
   });
+  const recalled = member.plan.databases === undefined ? undefined : metaOf(result)[cacheMetaKey];
+  const outcome = recallOutcomes.find((one) => one === recalled);
+  if (outcome !== undefined) meter.recall(outcome);
+  return result;
 }
 
 /** The gateway validates no client's JSON against a schema of its own; building the SDK's validator costs time. */

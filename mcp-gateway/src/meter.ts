@@ -17,9 +17,15 @@ export interface Meter {
   begin(method: string): { end(outcome: string): void };
   /** A server's work on a request, until disposed. */
   serve(server: string, method: string): Disposable;
+  /** A database server that remembers results said so of one. */
+  recall(outcome: RecallOutcome): void;
   /** The text of `/metrics`; `gauges` are the states of the moment. */
   render(gauges: readonly Gauge[]): string;
 }
+
+/** From memory, from the database, or so because the call asked for it. */
+export const recallOutcomes = ["hit", "miss", "bypass"] as const;
+export type RecallOutcome = (typeof recallOutcomes)[number];
 
 /** A value of the moment. */
 export interface Gauge {
@@ -39,6 +45,7 @@ interface Histogram {
 export function createMeter(): Meter {
   const requests = new Map<string, Histogram>();
   const served = new Map<string, Histogram>();
+  const recalled = { hit: 0, miss: 0, bypass: 0 };
   const known = (method: string): string => (methods.has(method) ? method : "other");
   return {
     begin(method) {
@@ -56,6 +63,9 @@ export function createMeter(): Meter {
       const began = performance.now();
       return { [Symbol.dispose]: () => observe(served, { server, mcp_method_name: known(method) }, began) };
     },
+    recall(outcome) {
+      recalled[outcome]++;
+    },
     render: (gauges) =>
       [
         ...renderHistogram(
@@ -68,6 +78,12 @@ export function createMeter(): Meter {
           "Requests to servers, by server and method.",
           served,
         ),
+        ...renderGauge({
+          name: "mcp_gateway_query_cache_total",
+          help: "Results of query on sources that remember them, by where they came from.",
+          type: "counter",
+          samples: recallOutcomes.map((outcome) => ({ labels: { outcome }, value: recalled[outcome] })),
+        }),
         ...gauges.flatMap(renderGauge),
         "",
       ].join("\n"),

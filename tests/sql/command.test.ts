@@ -107,6 +107,14 @@ describe("sources", () => {
     expect([own?.schemas, other?.schemas]).toEqual([["sales"], ["public"]]);
     expect(other?.password).toBeUndefined();
   });
+
+  test("a source in the file says for itself how long its results are used again, also that they are not", () => {
+    const file = { one: { url: url("x"), resultTtl: 5_000 }, none: { url: url("y"), resultTtl: 0 }, other: url("z") };
+    const ttlOf = (shared: Partial<SourceOrigins>) =>
+      planSources(postgresKind, { ...none, file, ...shared }).map(({ resultTtlMs }) => resultTtlMs);
+    expect(ttlOf({})).toEqual([5_000, 0, 0]);
+    expect(ttlOf({ resultTtlMs: 60_000 })).toEqual([5_000, 0, 60_000]);
+  });
 });
 
 describe("a password command", () => {

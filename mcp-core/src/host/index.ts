@@ -26,6 +26,7 @@ export type { PeerContext, PeerHandler, Peers } from "./peers.js";
 export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
 export {
   type Caller,
+  cacheMetaKey,
   clientMetaKey,
   localPrincipal,
   ownMetaPrefix,

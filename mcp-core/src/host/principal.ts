@@ -44,6 +44,9 @@ export const principalMetaKey = `${ownMetaPrefix}principal`;
 /** Where a gateway tells its own servers which of its clients' connections a call came by, where there is one. */
 export const clientMetaKey = `${ownMetaPrefix}client`;
 
+/** Where our own servers say whether a result came from memory: `hit`, `miss` or `bypass`. */
+export const cacheMetaKey = `${ownMetaPrefix}cache`;
+
 /** The principal for the SDK; the token itself goes no further than the door. */
 export const toAuthInfo = ({ id, roles: held }: Principal): AuthInfo => ({
   token: "",

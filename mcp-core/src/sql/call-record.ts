@@ -33,6 +33,8 @@ export type ResultFacts = Body;
 export interface CallRecord {
   /** For the port: what the database understood. */
   observe(facts: StatementFacts): void;
+  /** It is answered from memory; what was understood then. */
+  recalled(facts: StatementFacts): void;
   /** What the next pages' records repeat, with the id of the first page's call. */
   result(): ResultFacts;
   /** This call reads on in that result. */
@@ -63,13 +65,18 @@ export function openCallRecord(trail: AuditTrail, start: CallStart): CallRecord 
     facts = { ...facts, class: verb, fingerprint };
   }
   const what = () => ({ call, ...who, tool, ...facts });
+  const observe = ({ statementClass, tables }: StatementFacts): void => {
+    if (statementClass !== undefined) facts = { ...facts, class: statementClass };
+    if (tables === undefined) return;
+    const named = [...new Set(tables)].sort();
+    const more = named.length > maxTables ? { more_tables: named.length - maxTables } : {};
+    facts = { ...facts, tables: named.slice(0, maxTables).map(toRecordText), ...more };
+  };
   return {
-    observe({ statementClass, tables }) {
-      if (statementClass !== undefined) facts = { ...facts, class: statementClass };
-      if (tables === undefined) return;
-      const named = [...new Set(tables)].sort();
-      const more = named.length > maxTables ? { more_tables: named.length - maxTables } : {};
-      facts = { ...facts, tables: named.slice(0, maxTables).map(toRecordText), ...more };
+    observe,
+    recalled(understood) {
+      observe(understood);
+      facts = { ...facts, cached: true };
     },
     result: () => ({ ...facts, result: call }),
     readsOn(first) {

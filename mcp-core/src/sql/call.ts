@@ -14,6 +14,7 @@ import type { IdentifierQuote } from "./identifiers.js";
 import { type Caps, callGraceMs, maxSqlBytes } from "./limits.js";
 import type { Outcomes } from "./outcomes.js";
 import type { PolicySettings } from "./policy.js";
+import type { ResultCache } from "./result-cache.js";
 
 /** A named, open database. */
 export interface Source {
@@ -23,6 +24,8 @@ export interface Source {
   readonly database: Database;
   /** Names of settings that carry who calls; mostly none. */
   readonly sessionContext?: readonly string[] | undefined;
+  /** Results that are used again, where its operator wants that. */
+  readonly results?: ResultCache | undefined;
 }
 
 /** What a database server is told by its operator, apart from where its sources are. */
@@ -68,6 +71,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Rows read so far, for progress. */
   readonly progress: { rows: number };
+  /** How a source that remembers results answered: from memory, from the database, or so because the call asked for it. */
+  readonly memory: { answered?: "hit" | "miss" | "bypass" };
   readonly human: Human;
   /** What the audit keeps of it, if anything. */
   readonly record?: CallRecord | undefined;

@@ -3,44 +3,34 @@
  * belongs to one source and its one database user; errors never are. Row estimates and sizes may be as old as an answer
  * may be; all else is as old as the last look at the fingerprint.
  */
+import { afterWrites } from "./after-writes.js";
+import { type CatalogWatch, watchCatalog } from "./catalog-watch.js";
 import type { CallOptions, Catalog, Database } from "./database.js";
 
 /** How long what is known counts. */
 export interface CatalogCacheOptions {
   /** Milliseconds an answer is used again at most; 0 for never. */
   readonly ttlMs: number;
+  /** Of the same database's catalogue. Default: one of its own. */
+  readonly watch?: CatalogWatch | undefined;
   /** Milliseconds, in place of the process's own clock. */
   readonly now?: (() => number) | undefined;
 }
 
-/** Milliseconds between two looks at the fingerprint at least. */
-const lookEveryMs = 1_000;
-/** A look that takes long is taken seldom: it may cost a twentieth of the time. */
-const lookShare = 20;
 /** Objects and columns remembered at most, a few hundred bytes each. */
 const maxWeight = 20_000;
 
 /** The same database, its catalogue remembered; what is written through it makes it forget. */
 export function cacheCatalog(database: Database, options: CatalogCacheOptions): Database {
   if (options.ttlMs === 0) return database;
-  const memory = createMemory(database.catalog, options);
-  const { catalog, writing } = database;
-  return Object.assign(Object.create(database) as Database, {
+  const { catalog } = database;
+  const memory = createMemory(catalog, options);
+  return Object.assign(Object.create(afterWrites(database, memory.forget)) as Database, {
     catalog: {
       schemas: (call) => memory.recall(["schemas"], () => catalog.schemas(call), call),
       search: (search, call) => memory.recall(["search", search], () => catalog.search(search, call), call),
       describe: (table, call) => memory.recall(["describe", table], () => catalog.describe(table, call), call),
     } satisfies Catalog,
-    writing: writing && {
-      ...writing,
-      async run(...given: Parameters<typeof writing.run>) {
-        try {
-          return await writing.run(...given);
-        } finally {
-          memory.forget(); // also where its outcome is not known
-        }
-      },
-    },
   });
 }
 
@@ -50,13 +40,14 @@ interface Remembered {
   readonly until: number;
 }
 
-function createMemory(catalog: Catalog, { ttlMs, now = () => performance.now() }: CatalogCacheOptions) {
+function createMemory(
+  catalog: Catalog,
+  { ttlMs, now = () => performance.now(), watch = watchCatalog(catalog, now) }: CatalogCacheOptions,
+) {
   /** The longest unused first. */
   const known = new Map<string, Remembered>();
   let weight = 0;
-  let fingerprint: string | undefined;
-  let nextLook = Number.NEGATIVE_INFINITY;
-  let looking: Promise<void> | undefined;
+  let seen = watch.generation;
   /** Rises whenever all is forgotten: an answer that was on its way then is not kept. */
   let generation = 0;
 
@@ -66,24 +57,17 @@ function createMemory(catalog: Catalog, { ttlMs, now = () => performance.now() }
     generation++;
   }
 
-  async function look(call: CallOptions): Promise<void> {
-    const began = now();
-    const seen = await catalog.fingerprint?.(call);
-    nextLook = now() + Math.max(lookEveryMs, lookShare * (now() - began));
-    if (seen !== fingerprint) forget();
-    fingerprint = seen;
-  }
-
   /** What was remembered may still be used; when that cannot be told, it is not. */
   async function isCurrent(call: CallOptions): Promise<boolean> {
-    if (catalog.fingerprint === undefined || now() < nextLook) return true;
-    looking ??= look(call).finally(() => {
-      looking = undefined;
-    });
-    return looking.then(
-      () => true,
-      () => false,
-    );
+    const isTold = await watch.isCurrent(call);
+    forgetChanged();
+    return isTold;
+  }
+
+  /** Others may have looked. */
+  function forgetChanged(): void {
+    if (watch.generation !== seen) forget();
+    seen = watch.generation;
   }
 
   function keep(key: string, value: unknown): void {
@@ -108,7 +92,7 @@ function createMemory(catalog: Catalog, { ttlMs, now = () => performance.now() }
     async recall<Value>(question: unknown, ask: () => Promise<Value>, call: CallOptions): Promise<Value> {
       const key = JSON.stringify(question);
       // before the first answer: one that is older than the fingerprint it is kept under would stay
-      const isUsable = known.has(key) || fingerprint === undefined ? await isCurrent(call) : true;
+      const isUsable = known.has(key) || !watch.hasLooked ? await isCurrent(call) : true;
       const found = known.get(key);
       if (isUsable && found !== undefined && now() < found.until) {
         known.delete(key);
@@ -117,6 +101,7 @@ function createMemory(catalog: Catalog, { ttlMs, now = () => performance.now() }
       }
       const asked = generation;
       const value = await ask();
+      forgetChanged();
       if (isUsable && asked === generation) keep(key, value);
       return value;
     },

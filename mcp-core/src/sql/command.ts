@@ -12,9 +12,12 @@ import { createLog, type Log } from "../host/log.js";
 import { type CommandCall, type CommandOptions, type CommandSpec, runCommand } from "../host/run-command.js";
 import { serve } from "../host/serve.js";
 import { toHttpOptions } from "../host/serving-settings.js";
+import { afterWrites } from "./after-writes.js";
 import type { ServerSettings, Source } from "./call.js";
 import { cacheCatalog } from "./catalog-cache.js";
+import { watchCatalog } from "./catalog-watch.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
+import { createResultStore } from "./result-cache.js";
 import { createDatabaseServer } from "./server.js";
 import { databaseSettings } from "./settings.js";
 import { checkSources } from "./source-check.js";
@@ -79,6 +82,7 @@ async function run<Config extends SourceConfig>(
     denyColumns: values.denyColumns,
     mask: values.mask,
     sessionContext: values.sessionContext,
+    resultTtlMs: values.resultTtl,
   });
   await using sources = openSources(kind, planned, values, log);
   if (values.check) return await checkSources(sources.list, settings, io);
@@ -124,12 +128,16 @@ function openSources<Config extends SourceConfig>(
   { pool: poolSize, catalogTtl: ttlMs }: Values,
   log: Log,
 ): AsyncDisposable & { readonly list: readonly Source[] } {
-  const list = planned.map(({ name, config, password, schemas, columnRules, sessionContext }): Source => {
+  const store = createResultStore();
+  const list = planned.map(({ name, config, password, schemas, columnRules, sessionContext, resultTtlMs }): Source => {
     log.info("source", { source: name, database: config.label });
     const seen = { schemas, columnRules, sessionContext };
     const options = { poolSize, connectTimeoutMs, ...seen, password, log: log.with({ source: name }) };
-    const database = restrictDatabase(cacheCatalog(kind.open(config, options), { ttlMs }), seen);
-    return { name, label: config.label, database, sessionContext };
+    const opened = afterWrites(kind.open(config, options), store.forget);
+    const watch = watchCatalog(opened.catalog);
+    const database = restrictDatabase(cacheCatalog(opened, { ttlMs, watch }), seen);
+    const results = resultTtlMs === 0 ? undefined : store.open({ name, ttlMs: resultTtlMs, watch });
+    return { name, label: config.label, database, sessionContext, results };
   });
   return {
     list,

@@ -45,10 +45,7 @@ export interface StatementFacts {
   readonly statementClass?: string;
   /** Tables and views it names, with their schema where it is written. */
   readonly tables?: readonly string[];
-  /**
-   * Asked again of the same data, parameters and user, it answers the same: no clock, no chance, nothing of the session
-   * or the server's state in it. Told last, of queries that may run.
-   */
+  /** Asked again of the same data by the same user it answers the same. Told last, of what may run. */
   readonly isRepeatable?: boolean;
 }
 

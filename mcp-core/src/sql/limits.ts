@@ -36,6 +36,7 @@ export const limitRanges = {
   timeoutMs: { least: 100, most: 3_600_000 },
   poolSize: { least: 1, most: 100 },
   catalogTtlMs: { least: 0, most: 86_400_000 },
+  resultTtlMs: { least: 0, most: 3_600_000 },
 } as const;
 
 /** Bytes of SQL at most: what every parser and log in the way still takes easily. */

@@ -35,8 +35,8 @@ export interface ResultEnd {
 type ResultCaps = Pick<Caps, "maxRows" | "maxBytes" | "maxCellBytes">;
 
 const leastCellBytes = 32;
-/** `],"row_count":…,"truncated":true,"truncated_cells":…,"next_cursor":"…","hint":"…"}` at its longest. */
-const tailBytes = 480;
+/** `],"row_count":…,"truncated":true,"truncated_cells":…,"next_cursor":"…","hint":"…","cached_ms_ago":…}` at its longest. */
+const tailBytes = 510;
 
 /** A writer bounded by the caps; `withTypes: false` for results whose columns have no type of their own. */
 export function createResultWriter(caps: ResultCaps, { withTypes = true } = {}): ResultWriter {

@@ -15,7 +15,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
-import { principalOf } from "../host/principal.js";
+import { cacheMetaKey, principalOf } from "../host/principal.js";
 import { createApprovals } from "./approvals.js";
 import {
   type Call,
@@ -129,7 +129,15 @@ async function callTool(
   const record = service.audit && recordCall(service.audit, tool, given, service, { principal: principal.id, client });
   const human = toHuman(entrance, context, principal);
   const own = { ...service, sources: boundTo(service.sources, principal) };
-  const call: Call = { service: own, principal: principal.id, signal, progress: { rows: 0 }, human, record };
+  const call: Call = {
+    service: own,
+    principal: principal.id,
+    signal,
+    progress: { rows: 0 },
+    memory: {},
+    human,
+    record,
+  };
   const began = performance.now();
   using _ticks =
     progressToken === undefined
@@ -143,6 +151,7 @@ async function callTool(
       tool: tool.name,
       code,
       ms: Math.round(performance.now() - began),
+      cache: call.memory.answered,
       trace: traceIdOf(_meta),
     });
   try {
@@ -155,6 +164,7 @@ async function callTool(
     return {
       content: [{ type: "text", text }],
       ...(structured ? { structuredContent: JSON.parse(text) } : {}),
+      ...(call.memory.answered === undefined ? {} : { _meta: { [cacheMetaKey]: call.memory.answered } }),
     };
   } catch (thrown) {
     if (thrown instanceof Question && !signal.aborted) {

@@ -12,6 +12,8 @@ import { modes } from "./policy.js";
 
 const bounds = ({ least, most }: { least: number; most: number }) => ({ min: least, max: most });
 
+const resultTtlSchema = durationSchema(bounds(limitRanges.resultTtlMs));
+
 /** A source in a config file. */
 const sourceEntry = v.union(
   [
@@ -29,9 +31,11 @@ const sourceEntry = v.union(
       /** Hosts that hold copies of the database, where it reads from them. */
       replicas: v.optional(v.array(v.string())),
       maxReplicaLag: v.optional(v.string()),
+      /** How old a result of `query` may be that is used again. */
+      resultTtl: v.optional(resultTtlSchema),
     }),
   ],
-  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas, maxReplicaLag",
+  "must be a URL or an object with url, options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas, maxReplicaLag, resultTtl",
 );
 
 /** A source as a config file writes it. */
@@ -48,7 +52,7 @@ export const databaseSettings = {
   }),
   sources: setting(v.optional(v.record(v.string(), sourceEntry)), {
     describe:
-      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas and maxReplicaLag.",
+      "Databases by name: a URL, or url with options, password, passwordCommand, schemas, denyColumns, mask, sessionContext, replicas, maxReplicaLag and resultTtl.",
     flag: false,
     group: "Databases",
   }),
@@ -76,6 +80,13 @@ export const databaseSettings = {
     env: ["MCP_CATALOG_TTL"],
     placeholder: "duration",
     default: "1m",
+    group: "Databases",
+  }),
+  resultTtl: setting(resultTtlSchema, {
+    describe: "Time that a result of query is used again for an equal one; 0 for never.",
+    env: ["MCP_RESULT_TTL"],
+    placeholder: "duration",
+    default: "0",
     group: "Databases",
   }),
   demo: setting(v.optional(v.boolean()), {

@@ -17,6 +17,8 @@ export interface PlannedSource<Config extends SourceConfig> {
   readonly schemas: readonly string[] | undefined;
   readonly columnRules: readonly ColumnRule[];
   readonly sessionContext: readonly string[];
+  /** Milliseconds a result is used again; 0 for never. */
+  readonly resultTtlMs: number;
 }
 
 /** Where sources can be named. */
@@ -36,6 +38,8 @@ export interface SourceOrigins {
   readonly mask?: readonly string[] | undefined;
   /** For sources that bring no session context of their own. */
   readonly sessionContext?: readonly string[] | undefined;
+  /** For sources that say nothing themselves. */
+  readonly resultTtlMs?: number | undefined;
 }
 
 const sourceName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -55,6 +59,7 @@ export function planSources<Config extends SourceConfig>(
     schemas: origins.schemas,
     columnRules: rulesOf(origins),
     sessionContext: parseSessionContext(origins.sessionContext ?? [], kind),
+    resultTtlMs: origins.resultTtlMs ?? 0,
   };
   const planned = new Map<string, PlannedSource<Config>>();
   const add = (source: PlannedSource<Config>) => {
@@ -98,6 +103,7 @@ function planEntry<Config extends SourceConfig>(
     schemas: own.schemas ?? origins.schemas,
     columnRules: rulesOf(origins, own),
     sessionContext: parseSessionContext(own.sessionContext ?? origins.sessionContext ?? [], kind),
+    resultTtlMs: own.resultTtl ?? origins.resultTtlMs ?? 0,
   };
 }
 

@@ -19,6 +19,8 @@ export interface Tool {
   /** The shape of the answer of a tool that answers in JSON. */
   readonly output?: v.GenericSchema | undefined;
   describe(kind: Service["kind"]): string;
+  /** Arguments that make no difference here, and are taken but not listed. */
+  unlisted?(service: Pick<Service, "sources">): readonly string[];
   /** The text of the answer, and nothing else goes to the client. @throws CodedError */
   run(given: unknown, call: Call): Promise<string>;
 }
@@ -63,7 +65,8 @@ export function listTool(
   first: boolean,
 ): ListedTool {
   const { properties = {}, required = [] } = toListedSchema(tool.input, "input");
-  const { source: _, ...others } = properties;
+  const hidden = new Set(["source", ...(tool.unlisted?.(service) ?? [])]);
+  const others = Object.fromEntries(Object.entries(properties).filter(([name]) => !hidden.has(name)));
   const severalSources = service.sources.size > 1;
   const source = first ? { enum: [...service.sources.keys()] } : { type: "string" };
   const needed = severalSources && tool.needsSource ? [...required, "source"] : required;

@@ -3,10 +3,12 @@ import * as v from "valibot";
 import { CodedError } from "../../host/errors.js";
 import { type Call, chooseSource, toStatement, withDeadline } from "../call.js";
 import type { OpenResult } from "../cursors.js";
-import type { Database, RowCursor, Statement } from "../database.js";
+import type { Database, ReadOptions, RowCursor, Statement, StatementFacts } from "../database.js";
 import { type Caps, maxCursorsOf } from "../limits.js";
 import { permit } from "../policy.js";
 import { createResultSink, createResultWriter } from "../result.js";
+import type { ResultCache } from "../result-cache.js";
+import type { AskDatabase } from "../result-flights.js";
 import { defineTool, sourceArgument } from "../tool.js";
 
 const input = v.strictObject({
@@ -14,6 +16,7 @@ const input = v.strictObject({
   params: v.optional(v.array(v.any())),
   max_rows: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   cursor: v.optional(v.pipe(v.string(), v.description('"start", then next_cursor'))),
+  fresh: v.optional(v.pipe(v.boolean(), v.description("not from memory (cached_ms_ago)"))),
   source: sourceArgument,
 });
 
@@ -25,6 +28,7 @@ const output = v.object({
   truncated: v.optional(v.boolean()),
   truncated_cells: v.optional(v.number()),
   next_cursor: v.optional(v.string()),
+  cached_ms_ago: v.optional(v.number()),
   hint: v.optional(v.string()),
 });
 
@@ -38,20 +42,53 @@ export const query = defineTool({
   describe: ({ dialect }) =>
     `Run one read-only SQL statement (${dialect}). Returns JSON: columns, types, rows. Aggregate and filter rather than ` +
     'fetch many rows. To read all of a large result, pass cursor "start", then each next_cursor without sql.',
-  async run({ sql, params, max_rows: maxRows, cursor, source }, call) {
+  unlisted: ({ sources }) => ([...sources.values()].some(({ results }) => results !== undefined) ? [] : ["fresh"]),
+  async run({ sql, params, max_rows: maxRows, cursor, fresh: isFresh = false, source }, call) {
     const caps = permit(call.service.settings, "read", { maxRows });
     const bounded = { ...call, signal: withDeadline(call.signal, caps) };
     if (cursor !== undefined && cursor !== "start") return readNextPage(cursor, { sql, source }, bounded, caps);
     const statement = toStatement(sql, params);
-    const { name } = chooseSource(call.service, source);
-    return cursor === "start"
-      ? readFirstPage(statement, name, bounded, caps)
-      : readOnce(statement, name, bounded, caps);
+    const { name, database, results } = chooseSource(call.service, source);
+    if (cursor === "start") return readFirstPage(statement, name, bounded, caps);
+    if (results !== undefined) return readRemembered(statement, results, isFresh, database, bounded, caps);
+    return readOnce(database, statement, { ...bounded, observe: call.record?.observe }, caps);
   },
 });
 
-async function readOnce(statement: Statement, source: string, call: Call, caps: Caps): Promise<string> {
-  const { database } = chooseSource(call.service, source);
+/** From memory, or anew; what comes from memory says how old it is. */
+async function readRemembered(
+  statement: Statement,
+  results: ResultCache,
+  isFresh: boolean,
+  database: Database,
+  call: Call,
+  caps: Caps,
+): Promise<string> {
+  const { signal, principal, progress, record } = call;
+  const question = { ...statement, principal, caps };
+  const ask: AskDatabase = async (options) => {
+    const reading = { rows: 0 };
+    const observe = (facts: StatementFacts) => {
+      record?.observe(facts);
+      options.observe(facts);
+    };
+    const text = await readOnce(database, statement, { signal: options.signal, observe, progress: reading }, caps);
+    return { text, rows: reading.rows };
+  };
+  const { text, rows, facts, ageMs } = await results.recall(question, ask, { signal, isFresh });
+  progress.rows = rows;
+  call.memory.answered = ageMs !== undefined ? "hit" : isFresh ? "bypass" : "miss";
+  if (ageMs === undefined) return text;
+  record?.recalled(facts);
+  return `${text.slice(0, -1)},"cached_ms_ago":${Math.round(ageMs)}}`;
+}
+
+async function readOnce(
+  database: Database,
+  statement: Statement,
+  { signal, observe, progress }: Pick<Call, "signal" | "progress"> & Pick<ReadOptions, "observe">,
+  caps: Caps,
+): Promise<string> {
   const writer = createResultWriter(caps);
   const sink = createResultSink(writer);
   await database.read(
@@ -59,11 +96,11 @@ async function readOnce(statement: Statement, source: string, call: Call, caps: 
     {
       columns: sink.columns,
       row(cells) {
-        call.progress.rows++;
+        progress.rows++;
         return sink.row(cells);
       },
     },
-    { ...caps, signal: call.signal, observe: call.record?.observe },
+    { ...caps, signal, observe },
   );
   return writer.finish({ truncated: sink.truncated });
 }
