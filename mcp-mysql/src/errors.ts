@@ -124,6 +124,8 @@ const denied = "The database's user lacks this privilege: ask for a GRANT, or us
 const typesDiffer = "Check the values and casts of the statement.";
 const rule = "Nothing was written. Mend the values; describe_table shows the rule.";
 
+const splitIt = "Nest it less, or split it.";
+
 const statementTexts: Readonly<Record<number, StatementText>> = {
   1030: ["server_error", "The storage engine reported an error."],
   1037: ["server_error", "The server ran out of memory.", "Narrow the statement."],
@@ -152,6 +154,8 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   1066: ["syntax_error", "The table or alias % appears twice.", "Give each table its own alias."],
   1109: ["table_not_found", "There is no table or alias % in this part of the statement."],
   1111: ["syntax_error", "An aggregate stands where none is allowed.", "Use HAVING, or a subquery."],
+  1116: ["statement_too_complex", "The join has more tables than the server takes.", splitIt],
+  1119: ["statement_too_complex", "The statement is nested too deeply.", splitIt],
   1140: ["syntax_error", "Aggregates and plain columns are mixed without GROUP BY.", "Add GROUP BY."],
   1142: ["permission_denied", "This user may not read %.", denied],
   1143: ["permission_denied", "This user may not read the column %.", denied],
@@ -185,8 +189,10 @@ const statementTexts: Readonly<Record<number, StatementText>> = {
   1370: ["permission_denied", "This user may not run that function.", denied],
   1406: ["type_mismatch", "A value is too long for the column %.", typesDiffer],
   1411: ["type_mismatch", "A value does not fit the function it is given to.", typesDiffer],
+  1436: ["statement_too_complex", "The statement is nested too deeply.", splitIt],
   1451: ["constraint_violated", "Other rows refer to the row by the foreign key %.", rule],
   1452: ["constraint_violated", "There is no row that the foreign key % could refer to.", rule],
+  1473: ["statement_too_complex", "The statement is nested too deeply.", splitIt],
   1525: ["type_mismatch", "A literal is not a value of its type.", typesDiffer],
   1582: ["syntax_error", "The function % is called with a wrong number of arguments."],
   1583: ["syntax_error", "The function % is called with wrong arguments."],

@@ -1,6 +1,12 @@
 /** Decides whether a statement may run at all, before it is sent: one statement, understood, its parameters in place. */
 import { CodedError } from "@database-interface/mcp-core/host";
-import { assertContext, type CallOptions, type ReadOptions, type Statement } from "@database-interface/mcp-core/sql";
+import {
+  assertContext,
+  assertWhole,
+  type CallOptions,
+  type ReadOptions,
+  type Statement,
+} from "@database-interface/mcp-core/sql";
 import { secretTables } from "./guard-lists.js";
 import { systemSchemas } from "./guard-repeat.js";
 import { tablesOf } from "./guard-tables.js";
@@ -83,10 +89,11 @@ export async function assertNames(
   return await source.checkNames(inspection, options);
 }
 
-/** The marks of the statement's parameters. @throws CodedError `parameter_count` */
+/** The marks of the statement's parameters. @throws CodedError `parameter_count`, `parameter_invalid` */
 export function markersOf(tokens: readonly Token[], params: Statement["params"]): readonly Token[] {
   const markers = tokens.filter(({ kind }) => kind === "parameter");
   if (markers.length !== params.length) throw wrongCount(markers.length, params.length);
+  assertWhole(params);
   return markers;
 }
 

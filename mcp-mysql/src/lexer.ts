@@ -3,7 +3,7 @@
  * could read differently from how it looks — executable comments, unclosed quotes, stray control characters — is
  * refused here. It knows tokens, not statements.
  */
-import { StatementError } from "@database-interface/mcp-core/sql";
+import { isBroken, StatementError } from "@database-interface/mcp-core/sql";
 
 /** `word` is a bare identifier, keyword or number; `name` one in backticks; `variable` starts with @. */
 export type TokenKind = "word" | "name" | "string" | "variable" | "parameter" | "symbol" | "end";
@@ -51,6 +51,8 @@ export function tokenize(sql: string): readonly Token[] {
   // A NUL ends a comment for the server, and is nothing anyone means.
   at = Math.max(0, sql.indexOf("\0"));
   if (at > 0 || sql.startsWith("\0")) throw unexpected(at);
+  // The server would get another character than stands here.
+  if (isBroken(sql)) throw unexpected(sql.search(/\p{Surrogate}/u));
   while (at < sql.length) {
     const blank = match(space) ?? match(lineComment) ?? comment();
     if (blank !== undefined) {

@@ -111,6 +111,8 @@ const broken: Readonly<Record<string, string>> = {
   "23P01": "The exclusion % does not hold.",
 };
 
+const noSuchCharacter = "The database's encoding has no such character.";
+
 const bySqlstate: Readonly<Record<string, Classified>> = {
   "42601": ["syntax_error"],
   "42P01": ["table_not_found"],
@@ -149,7 +151,9 @@ function classify({ sqlstate, routine, where }: ServerError): Classified {
   const known = bySqlstate[sqlstate];
   if (known !== undefined) return known;
   if (/^(57P|08|25P03)/.test(sqlstate)) return ["connection_lost"];
+  if (sqlstate.startsWith("54")) return ["statement_too_complex", "Nest it less, or split it."];
   if (sqlstate.startsWith("22")) {
+    if (sqlstate === "22P05" || sqlstate === "22021") return ["parameter_invalid", noSuchCharacter];
     if (/\$\d/.test(where)) return ["parameter_invalid", "Check the values in params against the types they are for."];
     if (/^22(P0[23]|00[378])$/.test(sqlstate))
       return ["type_mismatch", "Check the literals and casts of the statement."];

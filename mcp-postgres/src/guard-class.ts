@@ -13,13 +13,14 @@ const planned: ReadonlySet<string> = new Set(["ExplainStmt", "InsertStmt", "Upda
 /** A statement's tree: an object with one key, the kind of its node. */
 export type Tree = Readonly<Record<string, unknown>>;
 
-/** The one statement's tree. @throws CodedError `syntax_error`, `multiple_statements` */
+/** The one statement's tree. @throws CodedError `syntax_error`, `statement_too_complex`, `multiple_statements` */
 export function parseOne(parse: Parse, sql: string): Tree {
   let statements: readonly { readonly stmt?: unknown }[];
   try {
     statements = parse(sql).stmts ?? [];
   } catch (thrown) {
-    const { message, offset } = toParseFailure(thrown, sql);
+    const { message, offset, isTooComplex } = toParseFailure(thrown, sql);
+    if (isTooComplex) throw tooComplex(thrown);
     throw new StatementError("syntax_error", `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, {
       sqlstate: "42601",
       position: offset === undefined ? undefined : offset + 1,
@@ -31,6 +32,12 @@ export function parseOne(parse: Parse, sql: string): Tree {
   // The parser's trees are plain objects with one key, the node's kind.
   return typeof tree === "object" && tree !== null ? (tree as Tree) : {};
 }
+
+const tooComplex = (cause: unknown): CodedError =>
+  new CodedError("statement_too_complex", "The statement is nested too deeply, or has too many operands.", {
+    hint: "Nest it less; long lists of values go into params (= ANY ($1)) or a join.",
+    cause,
+  });
 
 /** Only SELECT in all its forms, SHOW and EXPLAIN. */
 export function assertClass(top: string, tree: Tree): void {

@@ -4,7 +4,13 @@
  * layer is for what they let through.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import { assertContext, type ReadOptions, type Statement } from "@database-interface/mcp-core/sql";
+import {
+  assertContext,
+  assertWhole,
+  isBroken,
+  type ReadOptions,
+  type Statement,
+} from "@database-interface/mcp-core/sql";
 import {
   allowedKinds,
   assertClass,
@@ -115,7 +121,7 @@ export function toOneStatement(sql: string): StatementShape {
     throw new CodedError("sql_too_long", "The statement is longer than 100 kB.", { hint: "Use params, or a join." });
   }
   // A lone surrogate would reach the server as another character than the parser saw.
-  if (sql.includes("\0") || /\p{Surrogate}/u.test(sql)) {
+  if (sql.includes("\0") || isBroken(sql)) {
     throw new CodedError("syntax_error", "The statement contains a NUL or a broken character.", { hint: "Remove it." });
   }
   const shape = scanStatement(sql);
@@ -126,7 +132,7 @@ export function toOneStatement(sql: string): StatementShape {
   return shape;
 }
 
-/** @throws CodedError `parameter_count` */
+/** @throws CodedError `parameter_count`, `parameter_invalid` */
 export function assertParameters(shape: StatementShape, params: Statement["params"]): void {
   if (shape.parameters !== params.length) {
     throw new CodedError(
@@ -135,6 +141,7 @@ export function assertParameters(shape: StatementShape, params: Statement["param
       { hint: "Give one value in params for each of $1, $2, …" },
     );
   }
+  assertWhole(params);
 }
 
 function assertReads(shape: StatementShape): void {

@@ -78,6 +78,10 @@ export const sqlErrors = Object.freeze({
   // the statement
   sql_empty: entry("There is no statement.", "Pass one SQL statement in sql."),
   sql_too_long: entry("The statement is longer than 100 kB.", "Pass long values in params, or split it."),
+  statement_too_complex: entry(
+    "The statement is nested deeper, or lists more, than the server takes.",
+    "Nest it less, or split it; long lists of values go into params or a join.",
+  ),
   multiple_statements: entry("There is more than one statement.", "Send one per call."),
   syntax_error: entry("The server cannot parse the statement.", "Mend it at the caret."),
   table_not_found: entry("There is no such table or view.", "Use a name from the hint, or search_objects."),

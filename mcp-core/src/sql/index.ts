@@ -50,6 +50,7 @@ export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions }
 export { assertContext } from "./session-context.js";
 export { databaseSettings } from "./settings.js";
 export { restrictDatabase, type Visibility } from "./visible-database.js";
+export { assertWhole, isBroken } from "./well-formed.js";
 export {
   hidesColumns,
   onlyRows,
