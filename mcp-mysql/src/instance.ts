@@ -28,9 +28,10 @@ export async function startInstance(
   },
 ): Promise<Instance> {
   const { binaries, signal, more = () => [] } = options;
-  const start = (place: InstanceFolder, isFirst: boolean) => {
+  const start = (place: InstanceFolder, isFirst: boolean, ownPort?: number) => {
     const accounts = [`--init-file=${join(place.folder.path, accountsFile)}`];
     return startPrivateServer({
+      port: ownPort,
       folder: place.folder,
       account: place.account,
       environment: programEnvironment(binaries.root),

@@ -40,10 +40,11 @@ export function startInstance({
         );
         await rm(passwordFile);
       },
-      start: ({ folder, dataFolder, account }) =>
+      start: ({ folder, dataFolder, account }, _isFirst, port) =>
         startPrivateServer({
+          port,
           command: join(binaries.folder, "postgres"),
-          args: (port) => ["-D", dataFolder, ...settings(port)],
+          args: (own) => ["-D", dataFolder, ...settings(own)],
           environment,
           account,
           folder,

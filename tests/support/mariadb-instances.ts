@@ -11,8 +11,11 @@ import { findBinaries, type ServerBinaries } from "../../mcp-mysql/src/instance-
 const packages = ["mariadb-server-core", "mariadb-client-core"];
 
 /** A private server that nothing else uses. */
-export async function startMariadb(signal = AbortSignal.timeout(60_000)): Promise<Instance> {
-  return await startInstance({ binaries: await findPrograms(packages, signal), signal });
+export async function startMariadb(
+  signal = AbortSignal.timeout(60_000),
+  more: readonly string[] = [],
+): Promise<Instance> {
+  return await startInstance({ binaries: await findPrograms(packages, signal), more: () => more, signal });
 }
 
 /** A private Galera node, the only one of its cluster. */

@@ -16,6 +16,16 @@ export async function startPostgres(signal = AbortSignal.timeout(60_000)): Promi
   return await startInstance({ binaries: await findBinaries({ signal, log }), signal });
 }
 
+/** One statement as administrator, on this server and beside whatever is under test. */
+export async function runOnPostgres(server: Instance, sql: string): Promise<readonly Record<string, unknown>[]> {
+  const connection = postgres(server.url("postgres"), { max: 1, onnotice: () => {} });
+  try {
+    return [...(await connection.unsafe(sql))];
+  } finally {
+    await connection.end({ timeout: 1 });
+  }
+}
+
 /** A standby, and a way to speak to it as its administrator. */
 export interface Standby extends AsyncDisposable {
   readonly port: number;

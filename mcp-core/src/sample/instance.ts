@@ -16,8 +16,8 @@ export interface InstanceRecipe {
   readonly name: string;
   /** Makes the data folder in `folder`, and there whatever the first start needs to set the administrator's password. */
   prepare(folder: InstanceFolder, password: string): Promise<void>;
-  /** Starts the server on that folder; `isFirst` while the template is being built. */
-  start(folder: InstanceFolder, isFirst: boolean): Promise<PrivateServer>;
+  /** Starts the server on that folder; `isFirst` while the template is being built, `port` where it is started again. */
+  start(folder: InstanceFolder, isFirst: boolean, port?: number): Promise<PrivateServer>;
   /** The signal for a shutdown that writes everything. */
   readonly cleanStop: NodeJS.Signals;
   /** A URL as administrator, or as another user with the same password. */
@@ -51,6 +51,8 @@ export interface RunningInstance {
 export interface Instance extends RunningInstance, AsyncDisposable {
   /** Settles when the server has ended, for whatever reason. */
   readonly closed: Promise<void>;
+  /** Has the server's process ended as `end` likes, and starts it again on the same data and port. */
+  restart(end: (pid: number) => void | Promise<void>): Promise<void>;
 }
 
 const nothing: InstanceContent = { key: "empty", fill: async () => {} };
@@ -71,10 +73,16 @@ export async function openInstance(
   try {
     const dataFolder = join(folder.path, "data");
     await copyFolder(join(template, "data"), dataFolder, { account, signal });
-    const server = await recipe.start({ folder, dataFolder, account }, false);
+    const place = { folder, dataFolder, account };
+    let server = await recipe.start(place, false);
     return {
       ...running(recipe, server, password),
       closed: server.closed,
+      async restart(end) {
+        await end(server.pid);
+        await server.closed;
+        server = await recipe.start(place, false, server.port);
+      },
       async [Symbol.asyncDispose]() {
         await server[Symbol.asyncDispose]();
         await folder[Symbol.asyncDispose]();

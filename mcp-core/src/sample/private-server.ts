@@ -24,6 +24,8 @@ export interface PrivateServerOptions {
   /** The signal that ends it at once; what it holds is thrown away. */
   readonly stopSignal: "QUIT" | "TERM" | "KILL";
   readonly signal: AbortSignal;
+  /** A port that is already the server's own. Default: one that nobody listens on. */
+  readonly port?: number | undefined;
   /** Milliseconds until a server that says nothing has failed. Default 30,000. */
   readonly startTimeoutMs?: number;
 }
@@ -31,6 +33,7 @@ export interface PrivateServerOptions {
 /** A running private server. */
 export interface PrivateServer extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   /** Settles when the process has ended, for whatever reason. */
   readonly closed: Promise<void>;
   /** Stops it by this signal and waits for the end, ten seconds at most. */
@@ -43,7 +46,7 @@ export interface PrivateServer extends AsyncDisposable {
  */
 export async function startPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const started = await startOnPort(options, port);
     if ("stop" in started) return started;
     if (options.signal.aborted) throw new CodedError("cancelled", "Starting the server was cancelled.");
@@ -77,7 +80,7 @@ async function startOnPort(options: PrivateServerOptions, port: number): Promise
     await stop("SIGKILL");
     return { output };
   }
-  return { port, closed, stop, [Symbol.asyncDispose]: () => stop(`SIG${stopSignal}`) };
+  return { port, pid: child.pid ?? 0, closed, stop, [Symbol.asyncDispose]: () => stop(`SIG${stopSignal}`) };
 }
 
 /** Undefined once the server is ready; else what it said before it ended, timed out or was cancelled. */
