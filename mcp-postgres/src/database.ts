@@ -1,5 +1,6 @@
 /** An open source: a pool and what can be asked through it. Wires the rooms of this folder; decides nothing itself. */
 import type { Database, DatabaseOptions } from "@database-interface/mcp-core/sql";
+import { cancelStatement } from "./cancel.js";
 import { createCatalog } from "./catalog.js";
 import { check } from "./check.js";
 import type { PostgresConfig } from "./config.js";
@@ -29,6 +30,7 @@ function openServer(config: PostgresConfig, options: DatabaseOptions): Server {
     size: options.poolSize,
     waitMs: options.connectTimeoutMs,
     connect: createConnector(config, options),
+    stop: (session) => cancelStatement(session, config.tls, () => session.isOpen),
     log: options.log,
   });
   const source: Source = {

@@ -19,6 +19,8 @@ export interface PoolOptions {
   /** How long a call waits for a session that others hold. */
   readonly waitMs: number;
   readonly connect: (signal: AbortSignal) => Promise<Connected>;
+  /** Stops on the server what a session is doing, so that it need not find out by itself that we are gone. */
+  readonly stop?: ((session: Session) => Promise<void>) | undefined;
   readonly log: DatabaseLog;
 }
 
@@ -31,7 +33,7 @@ interface Waiter {
 /** A session nobody used for this long is closed. */
 const idleMs = 300_000;
 
-export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
+export function createPool({ size, waitMs, connect, stop, log }: PoolOptions): Pool {
   const idle: { readonly connected: Connected; readonly timer: NodeJS.Timeout }[] = [];
   const open = new Set<Session>();
   const waiters: Waiter[] = [];
@@ -166,9 +168,12 @@ export function createPool({ size, waitMs, connect, log }: PoolOptions): Pool {
       if (!closing.signal.aborted) closing.abort(poolClosed());
       for (const waiter of [...waiters]) waiter.reject(poolClosed());
       const kept = new Set(idle.map(({ connected }) => connected.session));
-      // A statement in flight is cut; the server notices by itself and stops it.
-      for (const session of open) if (!kept.has(session)) session.destroy(poolClosed());
-      await Promise.all([...kept].map((session) => session[Symbol.asyncDispose]()));
+      const ending = [...open].map(async (session) => {
+        if (kept.has(session)) return await session[Symbol.asyncDispose]();
+        await stop?.(session);
+        session.destroy(poolClosed());
+      });
+      await Promise.all(ending);
     },
   };
 }

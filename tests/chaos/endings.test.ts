@@ -29,6 +29,8 @@ const goneMs = 1_000;
 /** So long that a statement nobody stops is late; so short that a timeout is soon. */
 const longMs = 20_000;
 const shortMs = 500;
+/** What a client, a server and a gateway may take to start and to reach the database, on a machine with more to do. */
+const startMs = 60_000;
 const lanes = Number(process.env.CHAOS_LANES ?? 1);
 /** The gateway takes a server that fails five times in a row for one in a crash loop, and waits. */
 const killsPerGateway = 4;
@@ -109,6 +111,9 @@ async function* attempts(
   const admin = databaseOf(engine);
   let own: RunningServer | undefined;
   let client: Connected | undefined;
+  const doomed = new Set<ChildProcess>();
+  // A failed attempt must not leave its client behind: it would wait for its answer for minutes.
+  using _ = { [Symbol.dispose]: () => killAll(doomed) };
 
   for (let turn = 0; turn < count; turn++) {
     if (way.transport !== "stdio" && shared === undefined) own ??= await launcher.start(target);
@@ -116,23 +121,22 @@ async function* attempts(
     const marker = `m${Math.random().toString(36).slice(2)}`;
     const sql = engine.endless(marker);
     const abort = new AbortController();
-    let doomed: ChildProcess | undefined;
     let answer: Promise<{ text: string; isError: boolean } | undefined> = Promise.resolve(undefined);
     if (ending === "kill the client") {
       const file = fileURLToPath(new URL("./fixtures/calling-client.mjs", import.meta.url));
       const cell = launcher.describe(target, way, server, sql);
-      doomed = spawn(process.execPath, [file, cell], { stdio: "ignore" });
+      doomed.add(spawn(process.execPath, [file, cell], { stdio: "ignore" }));
     } else {
       client ??= await launcher.connect(target, way, server);
       answer = client.call(sql, abort.signal).catch(() => undefined);
     }
     if (ending === "timeout") expect((await answer)?.text).toContain('"timeout"');
-    else await until(async () => (await engine.running(admin, marker)).length === 1, 15_000);
+    else await until(async () => (await engine.running(admin, marker)).length === 1, startMs);
 
     const pid = own?.child.pid ?? client?.serverPid ?? 0;
     if (ending === "cancel") abort.abort();
     if (ending === "leave") await client?.[Symbol.asyncDispose]();
-    if (ending === "kill the client") doomed?.kill("SIGKILL");
+    if (ending === "kill the client") killAll(doomed);
     if (ending === "kill the server") process.kill(databaseServerPid(target, pid), "SIGKILL");
     if (ending === "kill the gateway") process.kill(pid, "SIGKILL");
     yield await until(async () => (await engine.running(admin, marker)).length === 0, longMs);
@@ -159,6 +163,11 @@ async function* attempts(
   await own?.[Symbol.asyncDispose]();
 }
 
+function killAll(children: Set<ChildProcess>): void {
+  for (const child of children) child.kill("SIGKILL");
+  children.clear();
+}
+
 describe.each(targets)("$name", (target) => {
   test.each(cells.filter((cell) => cell.target === target))(
     "$ending over $transportName: the statement is gone, and nobody else's",
@@ -175,6 +184,6 @@ describe.each(targets)("$name", (target) => {
       expect(late, times.join()).toBe(0);
       expect(await target.engine.running(databaseOf(target.engine), bystander)).toHaveLength(1);
     },
-    30_000 + 15_000 * repetitions(1),
+    startMs + 15_000 * repetitions(1),
   );
 });
