@@ -1,7 +1,9 @@
 /**
  * A long mixed load on both servers over HTTP: quick reads, pages, plans, descriptions, mistakes, refused writes, bombs
- * that end in a timeout, cancelled and abandoned calls, from several clients at once that come and go. Prints, for each
- * server's process, memory, descriptors and connections to the database every half minute, and their slopes at the end.
+ * that end in a timeout, cancelled and abandoned calls, from several clients at once that come and go. Once a minute the
+ * load holds its breath, the server's process collects its garbage, and memory, descriptors and connections are read:
+ * what is left then is what is kept. Prints their slopes at the end by Theil and Sen, the median of the slopes between any
+ * two readings, which single outliers do not move, with the interval it lies in at 95 % (Sen 1968, by Kendall's tau).
  *
  *   BENCH_POSTGRES_URL=… BENCH_MYSQL_URL=… node bench/soak.mjs [minutes] [pauseMs]
  */
@@ -87,11 +89,16 @@ const targets = [
   },
 ];
 
+/** Garbage is collected when the process is told to. */
+const collectOnSignal = `data:text/javascript,${encodeURIComponent('process.on("SIGUSR2", () => { gc(); gc(); });')}`;
+
 /** Starts a server and waits for its address. @param {{ folder: string, url: string }} target */
 async function start({ folder, url }) {
   const file = fileURLToPath(new URL(`../${folder}/dist/bin.js`, import.meta.url));
   const args = [file, url, "--transport", "http", "--port", "0", "--timeout", "1s", "--log-level", "info"];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, ["--expose-gc", "--import", collectOnSignal, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   child.stderr.setEncoding("utf8");
   const endpoint = await new Promise((resolve, reject) => {
     let log = "";
@@ -156,11 +163,38 @@ function outcomeOf(result) {
   return /"code":"(\w+)"/.exec(result.content?.[0]?.text ?? "")?.[1] ?? "error";
 }
 
+/** Calls pass, or wait until the readings are taken. */
+function createGate() {
+  let inFlight = 0;
+  /** @type {Promise<void> | undefined} */
+  let closed;
+  let open = () => {};
+  return {
+    /** @template T @param {() => Promise<T>} call */
+    async pass(call) {
+      while (closed !== undefined) await closed;
+      inFlight++;
+      return await call().finally(() => inFlight--);
+    },
+    async close() {
+      closed = new Promise((resolve) => {
+        open = resolve;
+      });
+      for (let waited = 0; inFlight > 0 && waited < 10_000; waited += 50) await sleep(50);
+    },
+    open() {
+      closed = undefined;
+      open();
+    },
+  };
+}
+
 /**
  * A client that comes, calls for a while and goes, in the one era or the other, until the end.
- * @param {Target} target @param {string} endpoint @param {number} endsAt @param {number} turn
+ * @param {Target} target @param {string} endpoint @param {ReturnType<typeof createGate>} gate
+ * @param {number} endsAt @param {number} turn
  */
-async function visit(target, endpoint, endsAt, turn) {
+async function visit(target, endpoint, gate, endsAt, turn) {
   for (; performance.now() < endsAt; turn++) {
     const client = new Client(
       { name: "soak", version: "1.0.0" },
@@ -169,7 +203,7 @@ async function visit(target, endpoint, endsAt, turn) {
     try {
       await client.connect(new StreamableHTTPClientTransport(new URL(endpoint)));
       for (let call = 0; call < callsPerClient && performance.now() < endsAt; call++) {
-        await callOnce(client, target);
+        await gate.pass(() => callOnce(client, target));
         await sleep(Math.random() * 2 * pauseMs);
       }
     } catch (error) {
@@ -186,25 +220,38 @@ async function sample(child, count) {
   return { rssMb: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024, descriptors, connections: await count() };
 }
 
-/** Least squares, per hour. @param {Point[]} points @param {Exclude<keyof Point, "hours">} key */
+/**
+ * Per hour: the median slope between two points, and the interval that holds the true one at 95 %.
+ * @param {Point[]} points @param {Exclude<keyof Point, "hours">} key
+ */
 function slope(points, key) {
-  const meanX = points.reduce((sum, { hours }) => sum + hours, 0) / points.length;
-  const meanY = points.reduce((sum, point) => sum + point[key], 0) / points.length;
-  const above = points.reduce((sum, point) => sum + (point.hours - meanX) * (point[key] - meanY), 0);
-  return above / points.reduce((sum, { hours }) => sum + (hours - meanX) ** 2, 0);
+  const slopes = points
+    .flatMap((one, at) => points.slice(at + 1).map((two) => (two[key] - one[key]) / (two.hours - one.hours)))
+    .sort((a, b) => a - b);
+  const count = points.length;
+  const spread = 1.96 * Math.sqrt((count * (count - 1) * (2 * count + 5)) / 18);
+  const low = slopes[Math.max(0, Math.floor((slopes.length - spread) / 2))] ?? 0;
+  const high = slopes[Math.min(slopes.length - 1, Math.ceil((slopes.length + spread) / 2))] ?? 0;
+  const middle = slopes[Math.floor(slopes.length / 2)] ?? 0;
+  return `${middle.toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
 }
 
 const startedAt = performance.now();
 const endsAt = startedAt + minutes * 60_000;
 const runs = targets.map(async (target) => {
   const { child, endpoint } = await start(target);
-  const visits = Array.from({ length: clientCount }, (_, turn) => visit(target, endpoint, endsAt, turn));
+  const gate = createGate();
+  const visits = Array.from({ length: clientCount }, (_, turn) => visit(target, endpoint, gate, endsAt, turn));
   /** @type {Point[]} */
   const points = [];
   while (performance.now() < endsAt) {
-    await sleep(Math.min(30_000, Math.max(0, endsAt - performance.now())));
+    await sleep(Math.min(60_000, Math.max(0, endsAt - performance.now())));
+    await gate.close();
+    child.kill("SIGUSR2");
+    await sleep(1_500);
     const point = { hours: (performance.now() - startedAt) / 3_600_000, ...(await sample(child, target.count)) };
     points.push(point);
+    gate.open();
     console.log(
       `${(point.hours * 60).toFixed(1)} min ${target.folder}: ${point.rssMb.toFixed(1)} MB, ${point.descriptors} descriptors, ${point.connections} connections`,
     );
@@ -214,7 +261,7 @@ const runs = targets.map(async (target) => {
   const settled = points.slice(Math.floor(points.length / 3));
   const peak = Math.max(...points.map(({ rssMb }) => rssMb));
   console.log(
-    `${target.folder}: last two thirds, per hour: memory ${slope(settled, "rssMb").toFixed(1)} MB, descriptors ${slope(settled, "descriptors").toFixed(1)}, connections ${slope(settled, "connections").toFixed(1)}; peak ${peak.toFixed(0)} MB`,
+    `${target.folder}: last two thirds, ${settled.length} readings, per hour: memory ${slope(settled, "rssMb")} MB, descriptors ${slope(settled, "descriptors")}, connections ${slope(settled, "connections")}; most ${peak.toFixed(0)} MB`,
   );
   const exited = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGTERM");
