@@ -30,7 +30,12 @@ function openServer(config: PostgresConfig, options: DatabaseOptions): Server {
     size: options.poolSize,
     waitMs: options.connectTimeoutMs,
     connect: createConnector(config, options),
-    stop: (session) => cancelStatement(session, config.tls, () => session.isOpen),
+    stop: (session, cut) =>
+      cancelStatement(session, config.tls, () => {
+        const isOurs = session.isOpen;
+        cut();
+        return isOurs;
+      }),
     log: options.log,
   });
   const source: Source = {

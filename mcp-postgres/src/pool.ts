@@ -19,8 +19,11 @@ export interface PoolOptions {
   /** How long a call waits for a session that others hold. */
   readonly waitMs: number;
   readonly connect: (signal: AbortSignal) => Promise<Connected>;
-  /** Stops on the server what a session is doing, so that it need not find out by itself that we are gone. */
-  readonly stop?: ((session: Session) => Promise<void>) | undefined;
+  /**
+   * Stops on the server what a session is doing, so that it need not find out by itself that we are gone; cuts it just
+   * before, so that its call learns that the source is closed.
+   */
+  readonly stop?: ((session: Session, cut: () => void) => Promise<void>) | undefined;
   readonly log: DatabaseLog;
 }
 
@@ -170,8 +173,9 @@ export function createPool({ size, waitMs, connect, stop, log }: PoolOptions): P
       const kept = new Set(idle.map(({ connected }) => connected.session));
       const ending = [...open].map(async (session) => {
         if (kept.has(session)) return await session[Symbol.asyncDispose]();
-        await stop?.(session);
-        session.destroy(poolClosed());
+        const cut = () => session.destroy(poolClosed());
+        await stop?.(session, cut);
+        cut();
       });
       await Promise.all(ending);
     },
