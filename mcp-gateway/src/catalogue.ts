@@ -77,21 +77,25 @@ export function openCatalogue({ folder, log }: { folder: string; log: Log }): Ca
 
 function readListing(path: string): Listing | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (!isFields(value) || !isFields(value.description)) return undefined;
-    const { era, capabilities, instructions } = value.description;
-    if ((era !== "legacy" && era !== "modern") || !isFields(capabilities)) return undefined;
-    return {
-      description: { era, capabilities, ...(typeof instructions === "string" ? { instructions } : {}) },
-      tools: entriesOf(value.tools),
-      prompts: entriesOf(value.prompts),
-      resourceTemplates: entriesOf(value.resourceTemplates),
-      ...(typeof value.eraFoundAt === "number" ? { eraFoundAt: value.eraFoundAt } : {}),
-      ...(Array.isArray(value.resources) ? { resources: entriesOf(value.resources) } : {}),
-    };
+    return toListing(JSON.parse(readFileSync(path, "utf8")));
   } catch {
     return undefined; // absent or damaged: the server is asked again
   }
+}
+
+/** A listing that was kept; undefined for what is none. */
+export function toListing(value: unknown): Listing | undefined {
+  if (!isFields(value) || !isFields(value.description)) return undefined;
+  const { era, capabilities, instructions } = value.description;
+  if ((era !== "legacy" && era !== "modern") || !isFields(capabilities)) return undefined;
+  return {
+    description: { era, capabilities, ...(typeof instructions === "string" ? { instructions } : {}) },
+    tools: entriesOf(value.tools),
+    prompts: entriesOf(value.prompts),
+    resourceTemplates: entriesOf(value.resourceTemplates),
+    ...(typeof value.eraFoundAt === "number" ? { eraFoundAt: value.eraFoundAt } : {}),
+    ...(Array.isArray(value.resources) ? { resources: entriesOf(value.resources) } : {}),
+  };
 }
 
 const entriesOf = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);

@@ -176,7 +176,11 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     serverLogLevel: values.logLevel === "info" ? "warn" : values.logLevel,
     sessions: pickSettings(values),
   });
-  using access = await openAccess(values, { environment: io.environment, log });
+  using access = await openAccess(values, {
+    environment: io.environment,
+    log,
+    createLimiter: gateway.createRateLimiter,
+  });
   await using served = await serve({
     name: "mcp-gateway",
     version,

@@ -10,6 +10,8 @@ import type { Member } from "./member.js";
 export interface DiscoveryOptions {
   /** The servers of the moment. */
   members(): readonly Member[];
+  /** Asks whether anybody else knows already what a server lists. */
+  recall(member: Member): Promise<void>;
   /** Milliseconds after a start or a reload that anyone waits at most. */
   readonly withinMs: number;
   readonly signal: AbortSignal;
@@ -29,16 +31,18 @@ export interface Discovery {
 /** Milliseconds until a server that could not be listed is tried again, when somebody lists. */
 const retryMs = 30_000;
 
-export function createDiscovery({ members, withinMs, signal, log }: DiscoveryOptions): Discovery {
+export function createDiscovery({ members, recall, withinMs, signal, log }: DiscoveryOptions): Discovery {
   const attempts = new WeakMap<Member, { readonly at: number; isOver: boolean }>();
   let settled: Promise<unknown> = Promise.resolve();
 
   async function attempt(member: Member): Promise<void> {
     const one = { at: performance.now(), isOver: false };
     attempts.set(member, one);
-    await member
-      .discover(signal)
-      .catch((error: unknown) => signal.aborted || log.warn("server_not_listed", { server: member.plan.id, error }));
+    await recall(member);
+    const discovered = member.listing === undefined ? member.discover(signal) : Promise.resolve();
+    await discovered.catch(
+      (error: unknown) => signal.aborted || log.warn("server_not_listed", { server: member.plan.id, error }),
+    );
     one.isOver = true;
   }
 

@@ -4,6 +4,7 @@ import type { Conversations } from "./conversation.js";
 import type { Member } from "./member.js";
 import type { Meter } from "./meter.js";
 import type { Names } from "./naming.js";
+import type { Elsewhere } from "./replicas/elsewhere.js";
 import type { Router } from "./routing.js";
 import type { SessionDesk } from "./sessions/desk.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -19,6 +20,8 @@ export interface FrontOptions {
   readonly log: Log;
   /** What the gateway itself answers, and where calls of a session go. */
   readonly desk: SessionDesk;
+  /** Brings calls to the replica they have to go to, where there are several. */
+  readonly elsewhere: Elsewhere | undefined;
   names(): Names;
   instructions(): string;
   /** Resolves when every server has been listed once, or should have been. */

@@ -28,6 +28,7 @@ const title = "Database Interface gateway";
 
 /** Makes the SDK's server for a connection or request. */
 export function createFront(options: FrontOptions): (context: McpRequestContext) => Promise<Server> {
+  options.elsewhere?.serve((params, request) => callTool(params, request, options));
   return async ({ era, requestInfo }) => {
     // who only now gets to know us should hear of every server; calls must not wait for servers they are not for
     const isHello =
@@ -193,7 +194,10 @@ async function callTool(params: Fields, request: ClientRequest, options: FrontOp
   const isReading = readsOnly(route.entry);
   if (!isReading && !request.principal.roles.has("write")) throw roleRequired(name);
   const passed = { ...params, name: route.name, ...("arguments" in route ? { arguments: route.arguments } : {}) };
-  return send(route.member, "tools/call", passed, request, options, isReading);
+  const here = (one: ClientRequest) => send(route.member, "tools/call", passed, one, options, isReading);
+  return (
+    options.elsewhere?.call({ params, given, request, isOurs: owner?.kind === "databases" }, here) ?? here(request)
+  );
 }
 
 async function getPrompt(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {

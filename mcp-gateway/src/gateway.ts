@@ -5,12 +5,12 @@
 import { setMaxListeners } from "node:events";
 import {
   createLog,
-  type Environment,
-  type Log,
   type Notifier,
   type OnListen,
   openRouteServer,
   type PlainCallHandler,
+  type RateLimiter,
+  type RateLimiterOptions,
   type Route,
   resolveSettings,
   type SessionDirectory,
@@ -24,10 +24,12 @@ import { createDiscovery } from "./discovery.js";
 import { createFleet, type FleetChange } from "./fleet.js";
 import { createFront, createPlainCalls } from "./front.js";
 import type { FrontOptions } from "./front-options.js";
+import type { GatewayOptions } from "./gateway-options.js";
 import { instructionsOf } from "./instructions.js";
 import { type Change, createMember, type Member } from "./member.js";
 import { createMeter } from "./meter.js";
 import { type Names, nameAll } from "./naming.js";
+import { createNews } from "./news.js";
 import { openApiRoute } from "./openapi.js";
 import { type Operation, toRoute } from "./operation.js";
 import { openPins, pinFolder } from "./pins.js";
@@ -36,41 +38,11 @@ import { type PlanOptions, planServers } from "./servers.js";
 import { openSessions } from "./sessions/open-sessions.js";
 import { planListing } from "./sessions/plan.js";
 import { withSessions } from "./sessions/session-names.js";
-import { type SessionSettings, sessionSettings } from "./sessions/session-settings.js";
-import type { Lookup } from "./sessions/target.js";
+import { sessionSettings } from "./sessions/session-settings.js";
 import { describeServers, metricsRoute, type ServersReport, sightOperations } from "./sight.js";
 import { createSubscriptions } from "./subscriptions.js";
-import type { LifeOptions } from "./supervisor.js";
 import type { Upstream } from "./upstream.js";
 import { version } from "./version.js";
-
-/** What a gateway is made from. */
-export interface GatewayOptions {
-  /** The value of a gateway.json, variables already expanded. */
-  readonly config: unknown;
-  /** Where listings are kept. Default `$XDG_CACHE_HOME/database-interface/gateway`. */
-  readonly cacheFolder?: string | undefined;
-  /** Default: the process's. */
-  readonly environment?: Environment | undefined;
-  /** Where packages are looked for besides the gateway's own place. Default: the process's. */
-  readonly workingDirectory?: string | undefined;
-  /** Default: JSON lines on stderr. */
-  readonly log?: Log | undefined;
-  /** How servers live, where they do not say so themselves. */
-  readonly life?: Partial<LifeOptions> | undefined;
-  /** Milliseconds after the start that a list waits for servers never seen before. Default 10,000. */
-  readonly discoveryMs?: number | undefined;
-  /** Milliseconds one server may hold up a list. Default 1,500. */
-  readonly listMs?: number | undefined;
-  /** Milliseconds that calls in progress get on a server that a new config drops or changes. Default 60,000. */
-  readonly drainMs?: number | undefined;
-  /** The log level of the suite's own servers. Default `warn`. */
-  readonly serverLogLevel?: string | undefined;
-  /** Where and how sessions are kept; what is left out is as in the command's help. */
-  readonly sessions?: Partial<SessionSettings> | undefined;
-  /** Finds the addresses of the hosts that sessions connect to. Default: the system's resolver. */
-  readonly lookup?: Lookup | undefined;
-}
 
 /** A gateway at work; disposing it ends every server it started. */
 export interface Gateway extends AsyncDisposable {
@@ -88,6 +60,8 @@ export interface Gateway extends AsyncDisposable {
   addListener(notify: Notifier): () => void;
   /** For the serving room, where gateways share a store. */
   readonly directory: SessionDirectory | undefined;
+  /** Counts requests for all of them. */
+  readonly createRateLimiter: ((options: RateLimiterOptions) => RateLimiter) | undefined;
   /** For the serving room: a modern client listens to these resources until the signal fires. */
   readonly onListen: OnListen;
   report(): ServersReport;
@@ -107,13 +81,13 @@ export function openGateway(options: GatewayOptions): Gateway {
   const environment = options.environment ?? process.env;
   const log = options.log ?? createLog({ name: "mcp-gateway" });
   const cacheFolder = options.cacheFolder ?? defaultCacheFolder(environment);
-  const catalogue = openCatalogue({ folder: cacheFolder, log });
+  const remembered = openCatalogue({ folder: cacheFolder, log });
   const reaper = createReaper({ inherited: environment[markVariable] });
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
   const meter = createMeter();
   const subscriptions = createSubscriptions({ onGap: (uri) => events.onResourceUpdated(uri) });
-  const listeners = new Set<Notifier>();
+  const news = createNews();
   const closing = new AbortController();
   setMaxListeners(0, closing.signal); // one for each server
   let listens = 0;
@@ -123,10 +97,12 @@ export function openGateway(options: GatewayOptions): Gateway {
   const events = {
     onChange(changes: ReadonlySet<Change>) {
       names = undefined;
-      for (const notify of listeners) tell(notify, changes);
+      news.changed(changes);
+      if (changes.has("resources")) lists?.tell({ kind: "resources" });
     },
     onResourceUpdated(uri: string) {
-      for (const notify of listeners) notify.resourceUpdated(uri);
+      news.updated(uri);
+      lists?.tell({ kind: "resource", uri });
     },
     onStarted(upstream: Upstream, member: Member) {
       setLogLevel(upstream);
@@ -143,13 +119,14 @@ export function openGateway(options: GatewayOptions): Gateway {
     },
   });
   const fleet = createFleet({
-    createMember: (plan) => createMember(plan, { catalogue, reaper, log, identity, events }),
+    createMember: (plan) => createMember(plan, { catalogue: shared, reaper, log, identity, events }),
     onReplaced: subscriptions.replace,
     drainMs: options.drainMs ?? 60_000,
     log,
   });
   const discovery = createDiscovery({
     members: () => fleet.members,
+    recall,
     withinMs: options.discoveryMs ?? 10_000,
     signal: closing.signal,
     log,
@@ -167,10 +144,27 @@ export function openGateway(options: GatewayOptions): Gateway {
     log,
     templates: () => templates,
     planOptions,
-    createMember: (plan) => createMember(plan, { catalogue, reaper, log, identity, events: unheard }),
+    createMember: (plan) => createMember(plan, { catalogue: shared, reaper, log, identity, events: unheard }),
     openPages: (routes) => openRouteServer({ routes, log }),
     lookup: options.lookup,
   });
+
+  const lists = room.replicas?.shareLists({
+    onListed(fingerprint) {
+      for (const member of fleet.members) if (member.plan.fingerprint === fingerprint) void recall(member);
+    },
+    onNews: (one) => (one.kind === "resource" ? news.updated(one.uri) : news.changed(new Set(["resources"]))),
+  });
+  const shared = lists?.share(remembered) ?? remembered;
+
+  /** Takes over what another replica has learnt. */
+  async function recall(member: Member): Promise<void> {
+    const { fingerprint } = member.plan;
+    const listing = await lists?.recall(fingerprint);
+    if (listing === undefined) return;
+    remembered.set(fingerprint, listing);
+    member.adopt(listing);
+  }
 
   function deploy(value: unknown): FleetChange {
     const config = parseConfig(value);
@@ -237,6 +231,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     meter,
     log,
     desk: room.desk,
+    elsewhere: room.replicas?.elsewhere,
     names: currentNames,
     instructions: () => instructionsOf(fleet.members),
     whenListed: discovery.whenListed,
@@ -257,15 +252,13 @@ export function openGateway(options: GatewayOptions): Gateway {
     ],
     servedAt: room.pages.servedAt,
     directory: room.replicas?.directory,
+    createRateLimiter: room.replicas?.createRateLimiter,
     async ready({ signal }) {
       await room.replicas?.agreed();
       await discovery.whenSettled(signal);
-      await catalogue.flush();
+      await remembered.flush();
     },
-    addListener(notify) {
-      listeners.add(notify);
-      return () => listeners.delete(notify);
-    },
+    addListener: news.add,
     async onListen(uris, signal) {
       const client = `listen ${++listens}`;
       const limit = withTimeout(signal, listenMs);
@@ -290,10 +283,11 @@ export function openGateway(options: GatewayOptions): Gateway {
       disposal ??= (async () => {
         closing.abort();
         pins[Symbol.dispose]();
+        lists?.[Symbol.dispose]();
         conversations[Symbol.dispose]();
         await room[Symbol.asyncDispose]();
         await fleet[Symbol.asyncDispose]();
-        await catalogue.flush();
+        await remembered.flush();
         await reaper[Symbol.asyncDispose]();
       })();
       return disposal;
@@ -306,9 +300,3 @@ const listenMs = 5_000;
 
 /** A session's server lists what its template's does, and tells nobody. */
 const unheard = { onChange() {}, onResourceUpdated() {}, onStarted() {} };
-
-function tell(notify: Notifier, changes: ReadonlySet<Change>): void {
-  if (changes.has("tools")) notify.toolsChanged();
-  if (changes.has("prompts")) notify.promptsChanged();
-  if (changes.has("resources")) notify.resourcesChanged();
-}

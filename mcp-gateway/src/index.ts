@@ -1,9 +1,11 @@
 /** The gateway for programs: `createGateway({ config })`, then serve it or hand its factory to the SDK. */
 import { createLog, type HttpOptions, type Served, serve } from "@database-interface/mcp-core/host";
-import { type Gateway, type GatewayOptions, openGateway } from "./gateway.js";
+import { type Gateway, openGateway } from "./gateway.js";
+import type { GatewayOptions } from "./gateway-options.js";
 import { version } from "./version.js";
 
-export type { Gateway, GatewayOptions } from "./gateway.js";
+export type { Gateway } from "./gateway.js";
+export type { GatewayOptions } from "./gateway-options.js";
 export type { ServerReport, ServersReport } from "./sight.js";
 
 /** How a gateway is served from a program. */

@@ -39,6 +39,8 @@ export interface Member extends AsyncDisposable {
   readonly listing: Listing | undefined;
   /** `fresh`: listed by the server since we run; `remembered`: from an earlier time; `unknown`: it could never be asked. */
   readonly listState: "fresh" | "remembered" | "unknown";
+  /** Takes over what another gateway has learnt of the same server. */
+  adopt(listing: Listing): void;
   /** Starts the server once to learn what it lists; rejects when it cannot be started. */
   discover(signal: AbortSignal): Promise<void>;
   /** Its resources: fresh if it runs, from last time if it sleeps; it is woken only when they were never asked for. */
@@ -137,6 +139,12 @@ export function createMember(plan: PlannedServer, options: MemberOptions): Membe
     get listState() {
       return isFresh ? "fresh" : listing === undefined ? "unknown" : "remembered";
     },
+    adopt(next) {
+      const changes = changesBetween(listing, next);
+      if (!isEqual(listing?.resources, next.resources)) changes.add("resources");
+      listing = next;
+      if (changes.size > 0) events.onChange(changes);
+    },
     discover: (signal) =>
       supervisor.use(async (upstream) => {
         await (refreshing ?? (listing === undefined ? startRefresh(upstream) : undefined));
@@ -223,7 +231,7 @@ function changeOf(method: string): Change | undefined {
   }
 }
 
-function changesBetween(before: Listing | undefined, after: Listing): ReadonlySet<Change> {
+function changesBetween(before: Listing | undefined, after: Listing): Set<Change> {
   const changes = new Set<Change>();
   if (!isEqual(before?.tools, after.tools)) changes.add("tools");
   if (!isEqual(before?.prompts, after.prompts)) changes.add("prompts");

@@ -99,6 +99,7 @@ test("who asks whether it is ready starts nothing; who lists tries a server agai
   const log = { warn: () => {} };
   const discovery = createDiscovery({
     members: () => [broken as unknown as Member],
+    recall: async () => {},
     withinMs: 10,
     signal: soon().signal,
     log: log as never,

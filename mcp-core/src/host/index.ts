@@ -1,6 +1,6 @@
 /** The face of the host room: how any MCP server of the suite is configured, started, served and stopped. */
 export type { Admission, Authenticator } from "./access/authenticator.js";
-export { createRateLimiter, type RateLimiter } from "./access/rate-limiter.js";
+export { burstOf, createRateLimiter, type RateLimiter, type RateLimiterOptions } from "./access/rate-limiter.js";
 export { type Access, accessSettings, openAccess } from "./access/settings.js";
 export { tokenCommand } from "./access/tokens-command.js";
 export type { Notifier } from "./audience.js";

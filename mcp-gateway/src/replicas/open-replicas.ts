@@ -1,5 +1,5 @@
 /** What replicas of the gateway share besides sessions, joined: each other, legacy sessions, and the list of who is there. */
-import type { Log, SessionDirectory } from "@database-interface/mcp-core/host";
+import type { Log, RateLimiter, RateLimiterOptions, SessionDirectory } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import { defineOperation, type Operation } from "../operation.js";
 import type { RedisConnection } from "../store/redis-connection.js";
@@ -7,13 +7,19 @@ import type { Store } from "../store/store.js";
 import type { KeyRing } from "../vault/key-ring.js";
 import type { Vault } from "../vault/vault.js";
 import { createDirectory } from "./directory.js";
+import { createElsewhere, type Elsewhere } from "./elsewhere.js";
 import { openPeers } from "./peers.js";
+import { createSharedRateLimiter } from "./rate-limiter.js";
 import { openRoster } from "./roster.js";
+import { openSharedLists, type SharedLists, type SharedListsOptions } from "./shared-lists.js";
 
 /** The other replicas, over a Redis that somebody else closes. */
 export interface Replicas extends AsyncDisposable {
   readonly directory: SessionDirectory;
+  readonly elsewhere: Elsewhere;
   readonly operations: readonly Operation[];
+  createRateLimiter(options: RateLimiterOptions): RateLimiter;
+  shareLists(options: Pick<SharedListsOptions, "onListed" | "onNews">): SharedLists;
   /** @throws CodedError `keys_differ` */
   agreed(): Promise<void>;
 }
@@ -29,9 +35,13 @@ export interface ReplicasOptions {
 
 export function openReplicas({ redis, store, vault, ring, log }: ReplicasOptions): Replicas {
   const peers = openPeers({ redis, vault, log });
+  const elsewhere = createElsewhere({ peers, store });
   const roster = openRoster({ self: peers.self, store, ring, log });
   return {
     directory: createDirectory({ store, vault, peers }),
+    elsewhere,
+    createRateLimiter: (options) => createSharedRateLimiter(redis, options),
+    shareLists: (events) => openSharedLists({ store, redis, vault, peers, log, ...events }),
     agreed: roster.agreed,
     operations: [
       defineOperation({
@@ -53,6 +63,7 @@ export function openReplicas({ redis, store, vault, ring, log }: ReplicasOptions
     ],
     async [Symbol.asyncDispose]() {
       await roster[Symbol.asyncDispose]();
+      elsewhere[Symbol.dispose]();
       peers[Symbol.dispose]();
     },
   };

@@ -22,6 +22,8 @@ export interface RedisConnection extends AsyncDisposable {
   readonly health: RedisHealth;
   /** Runs commands on the open client. @throws CodedError `store_unavailable` within the deadline */
   run<Result>(commands: (client: RedisClient) => Promise<Result>): Promise<Result>;
+  /** Resolves when a client is open, or that takes too long. */
+  opened(): Promise<void>;
   /** Hears a channel's messages until disposed, from whichever client is the current one; messages may be missed while Redis is away. */
   subscribe(channel: string, listener: (message: string) => void): Disposable;
   /** Called each time that Redis has come back: what was missed meanwhile must be fetched. */
@@ -135,6 +137,9 @@ export function openRedisConnection({ address, log, deadlineMs = 1_000 }: RedisC
         }
         throw storeUnavailable(reason, error);
       }
+    },
+    async opened() {
+      if (client === undefined) await Promise.race([renewing, delay(openMs, closing.signal)]);
     },
     subscribe(channel, listener) {
       const all = listeners.get(channel) ?? new Set();

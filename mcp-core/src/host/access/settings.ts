@@ -8,7 +8,7 @@ import { wholeSchema } from "../quantities.js";
 import type { Environment } from "../resolve-settings.js";
 import { type SettingValues, setting } from "../setting.js";
 import type { Authenticator } from "./authenticator.js";
-import { createRateLimiter, type RateLimiter } from "./rate-limiter.js";
+import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "./rate-limiter.js";
 import { openTokensFile } from "./tokens-file.js";
 
 const group = "Access";
@@ -73,13 +73,21 @@ export interface Access extends Disposable {
   readonly rateLimiter: RateLimiter | undefined;
 }
 
+/** What they are opened with. */
+export interface AccessOptions {
+  readonly environment: Environment;
+  readonly log: Log;
+  /** Default: a limiter of this process's own. */
+  readonly createLimiter?: ((options: RateLimiterOptions) => RateLimiter) | undefined;
+}
+
 /**
  * Opens the ways in that the settings ask for.
  * @throws CodedError `config_invalid`, `config_unreadable`
  */
 export async function openAccess(
   values: SettingValues<typeof accessSettings>,
-  { environment, log }: { readonly environment: Environment; readonly log: Log },
+  { environment, log, createLimiter = createRateLimiter }: AccessOptions,
 ): Promise<Access> {
   const { tokensFile, rateLimit } = values;
   const oauth = await openOAuth(values, log); // before the file, which stays open
@@ -87,7 +95,7 @@ export async function openAccess(
   return {
     authenticators: [tokens, oauth?.authenticator].filter((one) => one !== undefined),
     routes: oauth?.routes ?? [],
-    rateLimiter: rateLimit === 0 ? undefined : createRateLimiter({ perMinute: rateLimit }),
+    rateLimiter: rateLimit === 0 ? undefined : createLimiter({ perMinute: rateLimit }),
     [Symbol.dispose]: () => tokens?.[Symbol.dispose](),
   };
 }
