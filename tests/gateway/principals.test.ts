@@ -2,6 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { person } from "../sessions/people.js";
 import { createPostgresDatabase } from "../support/databases.js";
 import { fixtureServer, startGateway, temporaryFolder, textOf } from "./gateways.js";
 
@@ -33,4 +34,17 @@ test.each(["legacy", "modern"] as const)("the suite's own record whom the gatewa
   const texts = await Promise.all(files.map((name) => readFile(join(folder.path, name), "utf8")));
   const records = texts.flatMap((text) => text.split("\n")).filter((line) => line.includes("query"));
   expect(records.map((line) => JSON.parse(line).principal)).toEqual(["local"]);
+});
+
+test("a page's cursor is its principal's: to another it never was, also where both read the same database", async () => {
+  await using database = await createPostgresDatabase();
+  await using gateway = await startGateway(() => ({ databases: { shop: database.url } }));
+  const [ada, bob] = [person(gateway.gateway, "ada"), person(gateway.gateway, "bob")];
+  const sql = "SELECT n FROM generate_series(1, 3000) AS s(n)";
+  const { next_cursor: cursor } = await ada.tool("query", { sql, cursor: "start" });
+  expect(cursor).toMatch(/^[\w-]{22}$/);
+  const refused = await bob.tool("query", { cursor });
+  expect(refused).toMatchObject({ code: "cursor_unknown" });
+  expect(refused).toEqual(await bob.tool("query", { cursor: "AAAAAAAAAAAAAAAAAAAAAA" }));
+  expect(await ada.tool("query", { cursor })).toMatchObject({ row_count: 1_000 });
 });

@@ -32,9 +32,9 @@ function setUp() {
   const closed: string[] = [];
   const open = (source = "shop") => {
     const result: OpenResult = {
+      principal: "ada",
       sql: "SELECT 1",
       source,
-      principal: "ada",
       leftover: [],
       rowBytes: 0,
       cursor: {
@@ -109,11 +109,24 @@ describe("a paged result", () => {
     expect(codeOf(() => setUp().cursors.take("AAAAAAAAAAAAAAAAAAAAAA", "ada"))).toBe("cursor_unknown");
   });
 
-  test("another's token is unknown, and stays good for its own", () => {
-    const { cursors, open } = setUp();
+  test("to another principal a token never was, whatever has become of it", async () => {
+    const { clock, cursors, open } = setUp();
+    const refusal = (token: string) => {
+      try {
+        cursors.take(token, "bob");
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    };
+    const never = refusal("AAAAAAAAAAAAAAAAAAAAAA");
     const token = open().keep();
-    expect(codeOf(() => cursors.take(token, "bob"))).toBe("cursor_unknown");
-    expect(cursors.take(token, "ada").result.principal).toBe("ada");
+    expect(refusal(token)).toEqual(never);
+    const next = cursors.take(token, "ada").keep();
+    expect(refusal(token)).toEqual(never);
+    clock.pass(1_000);
+    expect(refusal(next)).toEqual(never);
+    expect(codeOf(() => cursors.take(next, "ada"))).toBe("cursor_expired");
   });
 
   test("a refused check leaves the token good", () => {

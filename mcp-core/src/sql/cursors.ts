@@ -10,10 +10,10 @@ import type { CursorLimits } from "./limits.js";
 
 /** A result being read page by page. */
 export interface OpenResult {
+  /** Whose it is: to everybody else its tokens never were. */
+  readonly principal: string;
   readonly sql: string;
   readonly source: string;
-  /** Whose it is; to others its tokens are unknown. */
-  readonly principal: string;
   readonly cursor: RowCursor;
   /** Rows fetched that no page had room for yet. */
   readonly leftover: (readonly Cell[])[];
@@ -32,7 +32,7 @@ export interface Cursors extends AsyncDisposable {
    */
   reserve(source: string, maxOpenOfSource: number): CursorPlace;
   /**
-   * Takes the result a token stands for off the shelf; the token is spent unless `check` throws.
+   * Takes the result that a principal's token stands for off the shelf; the token is spent unless `check` throws.
    * @throws CodedError `cursor_unknown`, `cursor_expired`
    */
   take(token: string, principal: string, check?: (result: OpenResult) => void): HeldResult;
@@ -67,6 +67,12 @@ const systemClock: CursorClock = {
 };
 
 type Fate = "used" | "expired";
+
+interface Spent {
+  readonly fate: Fate;
+  readonly principal: string;
+}
+
 const rememberedTokens = 1_000;
 
 /** A shelf with these limits; disposing it closes every open result. */
@@ -74,13 +80,18 @@ export function createCursors(limits: CursorLimits, clock: CursorClock = systemC
   const waiting = new Map<string, { held: HeldResult; cancelExpiry: () => void }>();
   const places = new Map<symbol, string>();
   const open = new Map<symbol, OpenResult>();
-  const fates = new Map<string, Fate>();
+  const spent = new Map<string, Spent>();
   let closed = false;
 
-  function remember(token: string, fate: Fate): void {
-    fates.set(token, fate);
-    const [oldest] = fates.keys();
-    if (fates.size > rememberedTokens && oldest !== undefined) fates.delete(oldest);
+  function remember(token: string, fate: Fate, { principal }: OpenResult): void {
+    spent.set(token, { fate, principal });
+    const [oldest] = spent.keys();
+    if (spent.size > rememberedTokens && oldest !== undefined) spent.delete(oldest);
+  }
+
+  function fateOf(token: string, principal: string): Fate | undefined {
+    const known = spent.get(token);
+    return known?.principal === principal ? known.fate : undefined;
   }
 
   async function close(place: symbol): Promise<void> {
@@ -101,7 +112,7 @@ export function createCursors(limits: CursorLimits, clock: CursorClock = systemC
         const remainingMs = closed ? 0 : Math.max(0, Math.min(limits.idleMs, endsAt - clock.now()));
         const cancelExpiry = clock.schedule(() => {
           waiting.delete(token);
-          remember(token, "expired");
+          remember(token, "expired", result);
           close(place).catch(() => {}); // the connection is gone either way; the pool replaces it
         }, remainingMs);
         waiting.set(token, { held, cancelExpiry });
@@ -130,11 +141,10 @@ export function createCursors(limits: CursorLimits, clock: CursorClock = systemC
     },
     take(token, principal, check) {
       const entry = waiting.get(token);
-      if (entry === undefined) throw tokenError(fates.get(token), limits);
-      if (entry.held.result.principal !== principal) throw tokenError(undefined, limits);
+      if (entry?.held.result.principal !== principal) throw tokenError(fateOf(token, principal), limits);
       check?.(entry.held.result);
       waiting.delete(token);
-      remember(token, "used");
+      remember(token, "used", entry.held.result);
       entry.cancelExpiry();
       return entry.held;
     },
