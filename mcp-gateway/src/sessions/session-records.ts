@@ -77,13 +77,21 @@ export function createSessionRecords({
     return { session: v.parse(keptSession, JSON.parse(text)), isCurrent };
   }
 
-  async function find(principal: string, reference: string): Promise<FoundSession> {
-    const names = namesOf(principal, reference);
-    const touchMs = life.idleMs;
-    const kept = await Promise.all(names.map((name) => store.get(prefix + name, { touchMs })));
+  /** The record under any of its names, and touches it. */
+  async function load(names: readonly string[]) {
+    const kept = await Promise.all(names.map((name) => store.get(prefix + name, { touchMs: life.idleMs })));
     const index = kept.findIndex((one) => one !== undefined);
     const [record, stored] = [names[index], kept[index]];
-    if (record === undefined || stored === undefined) throw sessionNotFound();
+    return record === undefined || stored === undefined ? undefined : { index, record, stored };
+  }
+
+  async function find(principal: string, reference: string): Promise<FoundSession> {
+    const names = namesOf(principal, reference);
+    let loaded = await load(names);
+    // another process may have moved it from a name not read yet to one that was: it is written there before it goes here
+    for (let again = 1; loaded === undefined && again < names.length * 2; again++) loaded = await load(names);
+    if (loaded === undefined) throw sessionNotFound();
+    const { index, record, stored } = loaded;
     const { session, isCurrent } = open(record, stored.value);
     if (session.endsAt <= now()) {
       await store.delete(prefix + record);
