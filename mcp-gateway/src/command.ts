@@ -25,6 +25,7 @@ import {
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
 import { type Gateway, openGateway } from "./gateway.js";
+import { importCommand } from "./import/import-command.js";
 import { type Fields, isFields } from "./message.js";
 import { describeChange, openPins, pinFolder } from "./pins.js";
 import { planServers } from "./servers.js";
@@ -137,7 +138,13 @@ export const gatewayCommand = defineCommand({
   settings: gatewaySettings,
   configFile: "config",
   settingsInFile,
-  commands: [checkCommand, statusCommand, approveCommand, tokenCommand({ name: "mcp-gateway", version })],
+  commands: [
+    checkCommand,
+    statusCommand,
+    approveCommand,
+    tokenCommand({ name: "mcp-gateway", version }),
+    importCommand,
+  ],
   examples: [
     ["mcp-gateway --config gateway.json", "serves /mcp, /sse, /healthz, /readyz, /metrics and /v1/servers"],
     ["mcp-gateway --config gateway.json --stdio", "the same over stdio, for hosts that only start processes"],

@@ -1,14 +1,16 @@
 /** Keys change while sessions live: what an old key sealed opens, moves to the new one as it is used, and the old can go. */
 import { randomBytes } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCommand } from "../../mcp-gateway/src/command.js";
 import { startGateway, temporaryFolder } from "../gateway/gateways.js";
 import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
 import { type RedisServer, startRedisServer } from "../support/redis-servers.js";
 import { createMysqlUser, type DatabaseUser, type Person, person, testTemplates } from "./people.js";
+
+vi.setConfig({ testTimeout: 120_000 }); // each start is a gateway with its servers
 
 let database: TestDatabase;
 let user: DatabaseUser;
@@ -154,7 +156,8 @@ test.each<[string, Record<string, string>, RegExp]>([
 ])("a key that is %s stops the start by its name and is not shown", async (_name, environment, expected) => {
   await using folder = await temporaryFolder();
   const [stdout, stderr] = [new PassThrough(), new PassThrough({ encoding: "utf8" })];
-  const config = join(import.meta.dirname, "../../examples/gateway.json");
+  const config = join(folder.path, "gateway.json");
+  await writeFile(config, JSON.stringify({ templates: testTemplates() }));
   const argv = ["--config", config, "--stdio", "--cache-dir", folder.path];
   const code = await runCommand({ argv, environment, stdout, stderr, signal: AbortSignal.timeout(10_000) });
   const told = String(stderr.read());

@@ -1,5 +1,14 @@
 /** A session and its connections as they are kept, and as their owner sees them. No password is in any of them. */
+import { randomBytes } from "node:crypto";
 import * as v from "valibot";
+
+const idPrefix = "s-";
+
+/** A public id, shown in place of the reference. */
+export const newSessionId = (): string => `${idPrefix}${randomBytes(5).toString("hex")}`;
+
+/** References are 22 characters long. */
+export const isSessionId = (handle: string): boolean => handle.length === 12 && handle.startsWith(idPrefix);
 
 /** A database of a session, as it is kept; the password is sealed for this session alone. */
 const keptConnection = v.object({

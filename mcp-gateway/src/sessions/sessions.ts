@@ -2,14 +2,20 @@
  * The sessions of everybody: opened, filled with databases and closed by whoever has their reference and is who opened
  * them. How they are asked for (tools, REST, a page) is for others.
  */
-import { randomBytes } from "node:crypto";
 import { CodedError, type Log, nearestNames } from "@database-interface/mcp-core/host";
 import type { Member } from "../member.js";
 import type { Template } from "../template.js";
 import { checkConnection } from "./check-connection.js";
 import type { Draft } from "./draft.js";
 import type { Credentials, Pin } from "./plan.js";
-import type { ConnectionView, KeptConnection, KeptSession, SessionView } from "./session.js";
+import {
+  type ConnectionView,
+  isSessionId,
+  type KeptConnection,
+  type KeptSession,
+  newSessionId,
+  type SessionView,
+} from "./session.js";
 import type { SessionCounts } from "./session-gauges.js";
 import type { SessionIndex } from "./session-index.js";
 import { type FoundSession, type SessionLife, type SessionRecords, sessionNotFound } from "./session-records.js";
@@ -104,7 +110,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   async function byHandle(principal: string, handle: string): Promise<FoundSession> {
-    if (!isId(handle)) return records.find(principal, handle);
+    if (!isSessionId(handle)) return records.find(principal, handle);
     const entry = (await index.read(principal)).find(({ id }) => id === handle);
     const found = entry === undefined ? undefined : await records.peek(entry.record);
     if (found === undefined) throw sessionNotFound();
@@ -160,7 +166,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         });
       }
       const openedAt = now();
-      const id = `${idPrefix}${randomBytes(5).toString("hex")}`;
+      const id = newSessionId();
       const session = { id, principal, label, openedAt, endsAt: openedAt + maxAgeMs, connections: [] };
       const { reference, found } = await records.create(session);
       await index.update(principal, (all) => [...all, { id, record: found.record }]);
@@ -219,10 +225,6 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
   };
 }
-
-const idPrefix = "s-";
-/** References are 22 characters long. */
-const isId = (handle: string): boolean => handle.length === 12 && handle.startsWith(idPrefix);
 
 /** A session that does not open here is not listed, and stays. */
 function passOverBroken(error: unknown): "broken" {
