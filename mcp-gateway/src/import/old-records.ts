@@ -4,7 +4,7 @@
  * made from the text in ENCRYPTION_KEY. It is only read, and deleted when that is asked for.
  */
 import { pbkdf2Sync } from "node:crypto";
-import { CodedError } from "@database-interface/mcp-core/host";
+import { CodedError, withTimeout } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import type { RedisAddress } from "../store/redis-address.js";
 import { openRedisClient, type RedisClient } from "../store/redis-client.js";
@@ -101,7 +101,7 @@ export async function openOldRecords(
 
 async function openClient(address: RedisAddress, signal: AbortSignal): Promise<RedisClient> {
   try {
-    return await openRedisClient(address, () => {}, AbortSignal.any([signal, AbortSignal.timeout(openMs)]));
+    return await openRedisClient(address, () => {}, withTimeout(signal, openMs));
   } catch (cause) {
     throw new CodedError("store_unavailable", "The Redis of the old sessions does not answer.", {
       hint: "Check --from, and the password in it.",
