@@ -147,6 +147,12 @@ describe("the command", () => {
       2,
       /\[variable_unset\] The variable NO_SUCH, used at databases\.a/,
     ],
+    [
+      "a variable within a variable",
+      `{"databases":{"a":"postgres://\${A:-\${B}}@h/x"}}`,
+      2,
+      /\[config_invalid\] A \$\{ at databases\.a .* is not closed, or holds another\./,
+    ],
     ["an unknown setting", '{"settings":{"prot":1}}', 2, /\[config_invalid\] Unknown key `prot`.*Did you mean `port`/],
     [
       "a port out of range",
@@ -168,6 +174,14 @@ describe("the command", () => {
     expect(ended.code).toBe(code);
     expect(ended.stderr.trim().split("\n")).toHaveLength(1);
     expect(ended.stderr).toMatch(line);
+  });
+
+  test("variables that name each other are taken as they are: nothing goes round in a circle", async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "gateway.json");
+    await writeFile(file, `{"mcpServers":{"s":{"command":"\${A}","args":["\${B}","$\${A}"]}}}`);
+    const { code, stdout } = await run(["check", "--config", file], { A: `\${B}`, B: `\${A}` });
+    expect([code, stdout]).toEqual([0, `s: \${B} \${A} \${A}\n`]);
   });
 
   test("check says what would be started, with no secret in it", async () => {

@@ -94,11 +94,19 @@ async function expandText(text: string, at: string, expand: Expand): Promise<str
   let expanded = "";
   let end = 0;
   for (const match of text.matchAll(variable)) {
-    expanded += text.slice(end, match.index);
+    expanded += literal(text.slice(end, match.index), at, expand);
     expanded += match[1] === undefined ? "${" : await expandOne(match[1], at, expand);
     end = match.index + match[0].length;
   }
-  return expanded + text.slice(end);
+  return expanded + literal(text.slice(end), at, expand);
+}
+
+/** What stands between variables. A variable's own value is taken as it is, so that none can lead in a circle. */
+function literal(text: string, at: string, { path }: Expand): string {
+  if (!text.includes("${")) return text;
+  throw new CodedError("config_invalid", `A \${ at ${at || "the top"} in ${path} is not closed, or holds another.`, {
+    hint: `Write \${NAME}, \${NAME:-default} or \${file:/path}, one beside the other; $\${ stands for a literal \${.`,
+  });
 }
 
 async function expandOne(expression: string, at: string, expand: Expand): Promise<string> {
