@@ -134,26 +134,27 @@ const maxLinesPerSecond = 50;
 /** Everything a server writes to stderr is read, so that it never blocks; our log gets the first lines of each second. */
 function drainInto(stderr: Readable, log: Log): void {
   let rest = "";
-  let second = 0;
   let lines = 0;
+  let second: NodeJS.Timeout | undefined;
+  const take = (line: string): void => {
+    if (second === undefined) second = setTimeout(endSecond, 1_000).unref();
+    if (lines++ < maxLinesPerSecond && line.trim() !== "")
+      log.info("server_stderr", { line: line.slice(0, maxLineLength) });
+  };
+  const endSecond = (): void => {
+    if (lines > maxLinesPerSecond) log.warn("server_stderr_dropped", { lines: lines - maxLinesPerSecond });
+    lines = 0;
+    second = undefined;
+  };
   stderr.setEncoding("utf8");
   stderr.on("data", (chunk: string) => {
     const parts = (rest + chunk).split("\n");
     rest = (parts.pop() ?? "").slice(0, maxLineLength);
-    for (const line of parts) {
-      const now = Math.floor(Date.now() / 1_000);
-      if (now !== second) {
-        if (lines > maxLinesPerSecond) log.warn("server_stderr_dropped", { lines: lines - maxLinesPerSecond });
-        second = now;
-        lines = 0;
-      }
-      if (lines++ < maxLinesPerSecond && line.trim() !== "")
-        log.info("server_stderr", { line: line.slice(0, maxLineLength) });
-    }
+    for (const line of parts) take(line);
   });
   stderr.on("error", () => {});
   once(stderr, "end").then(
-    () => rest.trim() !== "" && log.info("server_stderr", { line: rest }),
+    () => rest !== "" && take(rest),
     () => {},
   );
 }
