@@ -1,11 +1,9 @@
 /** Names outside: third-party tools prefixed, bounded and never two alike; what they say passes byte for byte. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { Client } from "@modelcontextprotocol/client";
-import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { joinTexts, toOuterName } from "../../mcp-gateway/src/naming.js";
-import { fixtureServer, startGateway, temporaryFolder, textOf } from "./gateways.js";
+import { fixtureServer, startGateway, textOf } from "./gateways.js";
 
 test.each([
   ["files", "read", "files__read"],
@@ -83,67 +81,3 @@ async function rawList(way: string): Promise<string> {
   const { stdout } = await child;
   return /"tools":\[(.*)\]\}\}\n$/.exec(stdout)?.[1] ?? "";
 }
-
-describe("servers from the registry", () => {
-  const cases = [
-    { name: "everything", module: "@modelcontextprotocol/server-everything/dist/index.js", args: () => [] as string[] },
-    {
-      name: "filesystem",
-      module: "@modelcontextprotocol/server-filesystem/dist/index.js",
-      args: (folder: string) => [folder],
-    },
-  ];
-  const pathOf = (module: string) => new URL(`../../node_modules/${module}`, import.meta.url).pathname;
-  const everyCapability = { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } };
-
-  test.each(cases)(
-    "$name: its lists, schemas, a call, a resource and a prompt are the same through the gateway",
-    async ({ name, module, args }) => {
-      await using folder = await temporaryFolder();
-      const entry = { command: process.execPath, args: [pathOf(module), ...args(folder.path)] };
-      await using gateway = await startGateway(() => ({ mcpServers: { x: entry } }));
-      await using through = await gateway.connect("legacy", everyCapability);
-      const direct = new Client(
-        { name: "test", version: "1.0.0" },
-        { capabilities: everyCapability, versionNegotiation: { mode: "legacy" } },
-      );
-      direct.setRequestHandler("roots/list", () => ({ roots: [{ uri: `file://${folder.path}` }] }));
-      through.setRequestHandler("roots/list", () => ({ roots: [{ uri: `file://${folder.path}` }] }));
-      await direct.connect(new StdioClientTransport({ ...entry, stderr: "ignore" }));
-      try {
-        const unprefixed = (await through.listTools()).tools.map((tool) => ({
-          ...tool,
-          name: tool.name.replace(/^x__/, ""),
-        }));
-        const own = (await direct.listTools()).tools.map((tool) => ({ ...tool, name: tool.name }));
-        expect(unprefixed.map((tool) => JSON.stringify(tool))).toEqual(own.map((tool) => JSON.stringify(tool)));
-        expect(own.length).toBeGreaterThan(5);
-        if (name === "filesystem") {
-          const listing = { path: folder.path };
-          expect(textOf(await through.callTool({ name: "x__list_directory", arguments: listing }))).toBe(
-            textOf(await direct.callTool({ name: "list_directory", arguments: listing })),
-          );
-          return;
-        }
-        expect(await through.callTool({ name: "x__echo", arguments: { message: "hi" } })).toEqual(
-          await direct.callTool({ name: "echo", arguments: { message: "hi" } }),
-        );
-        const { resources } = await direct.listResources();
-        expect((await through.listResources()).resources).toEqual(resources);
-        expect(await through.listResourceTemplates()).toMatchObject({
-          resourceTemplates: (await direct.listResourceTemplates()).resourceTemplates,
-        });
-        const uri = resources[0]?.uri ?? "";
-        expect(await through.readResource({ uri })).toEqual(await direct.readResource({ uri }));
-        const { prompts } = await direct.listPrompts();
-        expect(
-          (await through.listPrompts()).prompts.map((prompt) => ({ ...prompt, name: prompt.name.replace(/^x__/, "") })),
-        ).toEqual(prompts);
-        const simple = prompts.find((prompt) => (prompt.arguments ?? []).length === 0)?.name ?? "";
-        expect(await through.getPrompt({ name: `x__${simple}` })).toEqual(await direct.getPrompt({ name: simple }));
-      } finally {
-        await direct.close();
-      }
-    },
-  );
-});
