@@ -1,8 +1,11 @@
 /** The command line: which commands there are, help, and errors that say what to write instead. */
 import yargs, { type Argv } from "yargs";
 import { answerCommand, askCommand } from "./commands/ask.js";
+import { completionCommand } from "./commands/completion.js";
 import { connectCommand } from "./commands/connect.js";
-import { type Command, defineCommand, type Face } from "./commands/definition.js";
+import type { Command, Face } from "./commands/definition.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { evalCommand } from "./commands/eval.js";
 import { notesCommand } from "./commands/notes.js";
 import { nameStdin } from "./commands/options.js";
 import { checkCommand, inspectCommand, queryCommand } from "./commands/query.js";
@@ -11,10 +14,14 @@ import { serveCommand } from "./commands/serve.js";
 import { schemaCommand, sessionsCommand } from "./commands/sessions.js";
 import { AgentError, nearest, toErrorReport, withoutSecrets } from "./errors.js";
 import { exitCodeOf, exitCodes, type Io, stylesOf } from "./faces/io.js";
+import { hasPassword } from "./gateway/password.js";
 import { readVersion } from "./version.js";
 
+const passwordWarning =
+  "A password on a command line stands in the shell's history: use --password-file, --password-command, PGPASSWORD or MYSQL_PWD.";
+
 /** All commands, in the order help lists them. */
-const commandsFor = (parser: Argv): readonly Command[] => {
+const createCommands = (): readonly Command[] => {
   const commands: readonly Command[] = [
     connectCommand(() => commands.map(({ name }) => name)),
     runCommand,
@@ -24,23 +31,22 @@ const commandsFor = (parser: Argv): readonly Command[] => {
     inspectCommand,
     checkCommand,
     notesCommand,
+    evalCommand,
+    doctorCommand,
     serveCommand,
     sessionsCommand,
     schemaCommand,
-    defineCommand({
-      words: "completion",
-      describe: "Print a completion script for bash or zsh",
-      choose: () => async () => {
-        parser.showCompletionScript();
-        return exitCodes.ok;
-      },
-    }),
+    completionCommand,
   ];
   return commands;
 };
 
 /** Runs a command line; the exit code is its result. @see exitCodes */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
+  if (argv[0] === "__complete") {
+    await (await import("./faces/completion/completion.js")).answerShell(createCommands(), io);
+    return exitCodes.ok;
+  }
   let chosen: Face | undefined;
   const parser = createParser((face) => {
     chosen = face;
@@ -51,7 +57,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       printed = output;
     });
     if (printed !== "") io.stdout.write(`${printed}\n`);
-    return chosen === undefined ? exitCodes.ok : await chosen(io);
+    if (chosen === undefined) return exitCodes.ok;
+    if (argv.some(hasPassword)) io.stderr.write(`${passwordWarning}\n`);
+    return await chosen(io);
   } catch (error) {
     const report = toErrorReport(error);
     const { err } = stylesOf(io);
@@ -70,13 +78,13 @@ function createParser(choose: (face: Face) => void): Argv {
     .usage("$0 [database..]\n$0 <command>\n\nDatabases from the terminal, from JSON files and from code, over MCP.")
     .parserConfiguration({ "camel-case-expansion": true, "parse-numbers": false, "parse-positional-numbers": false })
     .option("verbose", { type: "boolean", hidden: true });
-  const commands = commandsFor(parser);
+  const commands = createCommands();
   for (const command of commands) command.register(parser, choose);
   parser
     .example("$0 postgres://me@localhost/shop", "open a database")
     .example("$0 --gateway http://127.0.0.1:8730", "use a gateway that runs")
     .epilogue(
-      "Passwords: leave them to PGPASSWORD, ~/.pgpass and the like, or name environment variables in files.\n" +
+      "Passwords: --password-file, --password-command, PGPASSWORD, ~/.pgpass and the like; variables in files.\n" +
         "Exit codes: 0 done, 1 a statement or connection failed, 2 wrong usage or configuration, 3 a human has to\nanswer first, 130 interrupted.",
     )
     .strict()

@@ -11,7 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The value in a JSON file; `-` reads the given stream. @throws AgentError `config_unreadable`, `config_invalid` */
 export async function readJsonFile(path: string, stdin: AsyncIterable<Buffer | string>): Promise<unknown> {
-  const text = path === "-" ? await readStream(stdin) : await readText(path);
+  const text = await readTextFile(path, stdin);
   const errors: ParseError[] = [];
   const value: unknown = parse(text, errors, { allowTrailingComma: true });
   const [first] = errors;
@@ -26,6 +26,10 @@ export async function readJsonFile(path: string, stdin: AsyncIterable<Buffer | s
     hint: `${text.split("\n")[line - 1]?.replaceAll("\t", " ").slice(0, 200) ?? ""}\n${" ".repeat(Math.min(column - 1, 200))}^`,
   });
 }
+
+/** The text of a file; `-` reads the given stream. @throws AgentError `config_unreadable` */
+export const readTextFile = (path: string, stdin: AsyncIterable<Buffer | string>): Promise<string> =>
+  path === "-" ? readStream(stdin) : readText(path);
 
 /**
  * A text with `${VAR}`, `${VAR:-default}` and `${file:/path}` filled in.

@@ -23,6 +23,8 @@ const policySchema = v.strictObject({
   samples: v.optional(v.boolean(), true),
   /** `private`: a model never sees a row; its statement is the answer. */
   rows: v.optional(v.picklist(["shown", "private"]), "shown"),
+  /** Whether answers are put into words; without, their rows are the answer. */
+  words: v.optional(v.boolean(), true),
   /** `refuse`: no write is ever put to a human. */
   writes: v.optional(v.picklist(["ask", "refuse"]), "ask"),
   /** How long a human may take to allow a write. Default a day. */

@@ -3,6 +3,7 @@
  * before anything follows from them.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { Command } from "@langchain/langgraph";
 import type { Answer, SessionView } from "./answer.js";
 import type { Decision } from "./approval.js";
@@ -62,6 +63,7 @@ export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckp
 
   async function stream(input: Input, settings: RunSettings, steps: number): Promise<void> {
     const { session, signal, emit } = settings;
+    if (signal !== undefined) setMaxListeners(0, signal); // each of a step's many calls listens to it
     using ending = endAfter(signal, graceMs);
     const events = await graph.stream(input, {
       configurable: { thread_id: session, invocation: randomUUID(), signal },

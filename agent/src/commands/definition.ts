@@ -12,8 +12,26 @@ export type Face = (io: Io) => Promise<number>;
 export interface Command {
   /** Its name, without its arguments. */
   readonly name: string;
+  readonly describe: string;
+  /** What may be written with it, for completion. */
+  readonly positionals: readonly Parameter[];
+  readonly options: readonly Parameter[];
   readonly optionNames: readonly string[];
   register(parser: Argv, choose: (face: Face) => void): void;
+}
+
+/** A positional or an option, as completion sees it. */
+export interface Parameter {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly describe: string;
+  /** The values there are; none where any may be given. */
+  readonly choices: readonly string[];
+  /** Without a value. */
+  readonly isFlag: boolean;
+  /** More than once. */
+  readonly isList: boolean;
+  readonly isHidden: boolean;
 }
 
 type PositionalTable = Readonly<Record<string, PositionalOptions>>;
@@ -39,6 +57,9 @@ export function defineCommand<
   const spoken = [words].flat().at(-1) ?? "";
   return {
     name: spoken.split(" ")[0] ?? spoken,
+    describe,
+    positionals: Object.entries(positionals ?? {}).map(toParameter),
+    options: Object.entries(options ?? {}).map(toParameter),
     optionNames: Object.keys(options ?? {}),
     register(parser, choose) {
       parser.command(
@@ -53,5 +74,17 @@ export function defineCommand<
         (parsed) => choose(definition.choose(parsed as Parameters<typeof definition.choose>[0])),
       );
     },
+  };
+}
+
+function toParameter([name, { alias, choices, describe, type, array, hidden }]: [string, Options]): Parameter {
+  return {
+    name,
+    aliases: [alias ?? []].flat(),
+    describe: typeof describe === "string" ? describe : "",
+    choices: (choices ?? []).map(String),
+    isFlag: type === "boolean",
+    isList: array === true,
+    isHidden: hidden === true,
   };
 }

@@ -7,6 +7,12 @@ export const gatewayOptions = {
   gateway: { type: "string", describe: "Address of a running gateway (env MCP_GATEWAY_URL)", group: "Gateway:" },
   "token-file": { type: "string", describe: "File with its token (env MCP_GATEWAY_TOKEN)", group: "Gateway:" },
   config: { type: "string", describe: "Start a gateway with this configuration file", group: "Gateway:" },
+  "password-file": {
+    type: "string",
+    describe: "File with the password for the URLs given; also PGPASSWORD, ~/.pgpass and the like",
+    group: "Gateway:",
+  },
+  "password-command": { type: "string", describe: "Command that prints it", group: "Gateway:" },
   mode: {
     choices: ["read-only", "approve", "write"],
     describe: "What databases given by URL may do; a human allows each write of the agent's in any case",

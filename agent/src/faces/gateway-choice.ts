@@ -3,10 +3,11 @@ import { readFile } from "node:fs/promises";
 import type { Environment } from "../config-file.js";
 import { AgentError } from "../errors.js";
 import type { GatewaySpec, Mode } from "../gateway/launch.js";
+import { type PasswordSource, withPasswords } from "../gateway/password.js";
 import { type Databases, nameSource } from "../gateway/sources.js";
 
 /** What the command line says about it. */
-export interface GatewayFlags {
+export interface GatewayFlags extends PasswordSource {
   /** Address of a running gateway. */
   readonly gateway?: string | undefined;
   readonly tokenFile?: string | undefined;
@@ -40,15 +41,21 @@ export async function chooseGateway(flags: GatewayFlags, environment: Environmen
     });
   }
   const mode = flags.mode === undefined ? {} : { mode: flags.mode };
-  if (hasDatabases) return { databases: flags.databases, ...mode };
+  if (hasDatabases) return { databases: await withPasswords(flags.databases, flags), ...mode };
   if (flags.config !== undefined) return { config: flags.config };
   const { MCP_GATEWAY_URL: address = "", DATABASE_URL: url = "" } = environment;
   if (address !== "") return remote(address, flags.tokenFile, environment);
-  if (url !== "") return { databases: { [nameSource(url)]: url }, ...mode };
-  throw new AgentError("usage", "Which database?", {
+  if (url !== "") return { databases: await withPasswords({ [nameSource(url)]: url }, flags), ...mode };
+  throw new AgentError("usage", whichDatabase, {
     hint: "Give a URL (postgres://user@host/database, mysql://…), set DATABASE_URL, or point --gateway at a running gateway.",
   });
 }
+
+const whichDatabase = "Which database?";
+
+/** Whether the command line and the environment simply name no database, which a person can be asked for. */
+export const isUnnamed = (error: unknown): error is AgentError =>
+  error instanceof AgentError && error.code === "usage" && error.message === whichDatabase;
 
 /** The running gateway at an address, with the token of its file or of the environment. */
 export async function remote(

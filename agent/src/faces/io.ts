@@ -26,6 +26,7 @@ export const exitCodes = {
 const usageCodes = new Set([
   "usage",
   "task_invalid",
+  "cases_invalid",
   "config_invalid",
   "config_unreadable",
   "variable_unset",

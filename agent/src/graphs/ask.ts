@@ -168,7 +168,7 @@ export async function word(state: SessionState, config: Config, { models, policy
   ];
   const noted = caveats.length === 0 ? {} : { caveats };
   const count = `${result.rowCount} ${result.rowCount === 1 ? "row" : "rows"}.`;
-  if (policy.rows === "private") return { ...noted, answer: count };
+  if (policy.rows === "private" || !policy.words) return { ...noted, answer: count };
   try {
     const worded = await models.ask({
       system: answerInstructions,

@@ -1,0 +1,54 @@
+/** Names that only files and databases know, looked up while somebody waits at a Tab: soon, or not at all. */
+import { type Agent, createAgent } from "../../agent.js";
+import { readJsonFile } from "../../config-file.js";
+import { parseDatabases } from "../../gateway/sources.js";
+import { knowledgeFolder, openNotes } from "../../knowledge/notes.js";
+import { chooseGateway } from "../gateway-choice.js";
+import type { Io } from "../io.js";
+import type { NamedGateway, NameLookUps } from "./complete.js";
+
+/** Nobody waits longer at a Tab. */
+const patienceMs = 10_000;
+
+/** Look-ups that find nothing where anything goes wrong. */
+export function createLookUps(io: Io): NameLookUps {
+  return {
+    async sources(named) {
+      if (named.config !== undefined) return namesIn(named.config, io);
+      if (named.databases.length > 0) return Object.keys(parseDatabases(named.databases));
+      return withAgent(named, io, (agent) => agent.sources());
+    },
+    tables: (named) =>
+      withAgent(named, io, async (agent, signal) => {
+        const found = await agent.search({ source: named.source, kind: "table", detail: "names", signal });
+        const at = found.columns.indexOf("name");
+        return found.rows.map((row) => String(row[at] ?? "")).filter((name) => /^[\w.$-]+$/.test(name));
+      }),
+    noted: () => openNotes(knowledgeFolder(io.environment)).sources(),
+  };
+}
+
+/** The databases of a gateway's configuration; nothing is started for them. */
+async function namesIn(file: string, io: Io): Promise<readonly string[]> {
+  const value = await readJsonFile(file, io.stdin).catch(() => undefined);
+  const { databases } = (value ?? {}) as { databases?: unknown }; // whatever stands there
+  return typeof databases === "object" && databases !== null ? Object.keys(databases) : [];
+}
+
+async function withAgent(
+  { gateway, databases }: NamedGateway,
+  io: Io,
+  use: (agent: Agent, signal: AbortSignal) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(patienceMs);
+  try {
+    const spec = await chooseGateway({ gateway, databases: parseDatabases(databases) }, io.environment);
+    await using agent = createAgent({ gateway: spec });
+    const late = new Promise<readonly string[]>((resolve) => {
+      signal.addEventListener("abort", () => resolve([]), { once: true });
+    });
+    return await Promise.race([use(agent, signal), late]);
+  } catch {
+    return []; // a Tab is no place for errors
+  }
+}
