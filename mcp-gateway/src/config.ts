@@ -87,6 +87,9 @@ const databaseEntry = v.strictObject({
   sessionContext: v.optional(names),
   /** How old a result of its `query` may be that is used again. */
   resultTtl: v.optional(durationSchema()),
+  /** Hosts that reads may go to, and how old what is read there may be. */
+  replicas: v.optional(names),
+  maxReplicaLag: v.optional(text),
   settings: v.optional(serverSettings),
 });
 
@@ -179,5 +182,13 @@ function parseDatabase(entry: unknown, path: string): DatabaseEntry {
       `It begins with ${own.map((scheme) => `${scheme}://`).join(" or ")}.`,
     );
   }
+  const key = given.replicas === undefined ? "maxReplicaLag" : "replicas";
+  const isAsked = given.replicas !== undefined || given.maxReplicaLag !== undefined;
+  if (isAsked && kinds.find((kind) => kind.name === server)?.readsFromReplicas !== true)
+    throw invalid(
+      `${path}.${key}`,
+      `is not for the server ${server}`,
+      "Name several hosts in the URL, or put a router before them.",
+    );
   return { ...given, server };
 }

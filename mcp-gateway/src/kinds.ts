@@ -14,6 +14,8 @@ export interface Kind {
   /** URL schemes, without the colon. */
   readonly schemes: readonly string[];
   readonly defaultPort: number;
+  /** Its server reads from replicas within a lag bound. */
+  readonly readsFromReplicas: boolean;
   /** Variables of the gateway's own environment that its servers inherit, by prefix. */
   readonly environment: string;
 }
@@ -26,6 +28,7 @@ export const kinds: readonly Kind[] = [
     bin: "mcp-postgres",
     schemes: ["postgres", "postgresql"],
     defaultPort: 5432,
+    readsFromReplicas: true,
     environment: "PG",
   },
   {
@@ -35,6 +38,7 @@ export const kinds: readonly Kind[] = [
     bin: "mcp-mysql",
     schemes: ["mysql", "mariadb"],
     defaultPort: 3306,
+    readsFromReplicas: false,
     environment: "MYSQL_",
   },
 ];

@@ -116,6 +116,11 @@ describe("refused with its place", () => {
       "`databases.a.option` in the config is not a known key",
       "Did you mean options?",
     ],
+    [
+      { databases: { a: { url: "mysql://h/x", replicas: ["h2"] } } },
+      "`databases.a.replicas` in the config is not for the server mysql",
+      "",
+    ],
     [{ databases: { a: {} } }, "`databases.a.url` in the config is missing", ""],
     [{ databases: { "a b": "postgres://h/x" } }, "`databases.a b` in the config must be a name", ""],
   ])("%j", (config, message, hint) => {
@@ -126,6 +131,16 @@ describe("refused with its place", () => {
     expect(parse).toThrowError(expect.objectContaining({ hint: expect.stringContaining(hint) }));
     expect(parse).not.toThrowError(/s3cret/);
   });
+});
+
+test("a database's replicas and their lag reach its server", async () => {
+  await using database = await createPostgresDatabase();
+  const { host } = new URL(database.url);
+  await using gateway = await startGateway(() => ({
+    databases: { shop: { url: database.url, replicas: [host], maxReplicaLag: "5s" } },
+  }));
+  await using client = await gateway.connect("modern");
+  expect(textOf(await client.callTool({ name: "check_connection", arguments: {} }))).toMatch(/replica/);
 });
 
 async function run(argv: readonly string[], environment: Record<string, string> = {}) {

@@ -25,8 +25,9 @@ export async function openRoundRobin(ports: readonly number[]): Promise<RoundRob
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const body = Buffer.concat(chunks);
+    const first = turn++;
     for (let tries = 0; tries < ports.length; tries++) {
-      const port = ports[turn++ % ports.length] ?? 0;
+      const port = ports[(first + tries) % ports.length] ?? 0;
       if (await tryOne(port, incoming, body, outgoing)) return;
     }
     outgoing.writeHead(502).end("no backend");
