@@ -7,7 +7,7 @@ import { type CallOptions, insist } from "@database-interface/mcp-core/sql";
 import { cancelStatement } from "./cancel.js";
 import { type Connected, limitSettings, ownLimits, type SessionLimits } from "./connect.js";
 import { contextCommands } from "./context.js";
-import { errnoOf } from "./errors.js";
+import { errnoOf, toStatementError } from "./errors.js";
 import { cancelled, type Pool } from "./pool.js";
 import type { Session } from "./session.js";
 
@@ -176,7 +176,10 @@ export function supervise(
   return { done, stopped };
 }
 
-/** Rows of our own statements, in one round trip. */
+/** Where there is no caller's text to point into. */
+const ownStatement = { sql: "", callerSql: "", toCallerOffset: (offset: number) => offset };
+
+/** Rows of our own statements, in one round trip. @throws CodedError */
 export async function ask(
   pool: Pool,
   statements: readonly string[],
@@ -185,13 +188,17 @@ export async function ask(
 ): Promise<readonly (readonly (readonly (string | null)[])[])[]> {
   const results = statements.map((): (readonly (string | null)[])[] => []);
   const limits = { ...ownLimits, signal, maxWireBytes: 64 * 1024 * 1024 };
-  await inTransaction(pool, limits, async ({ session }) => {
-    onSession?.(session);
-    const sent = statements.map((sql, index) =>
-      session.send({ sql, onRow: (row) => void results[index]?.push(row.map(toText)) }),
-    );
-    await Promise.all(sent);
-  });
+  try {
+    await inTransaction(pool, limits, async ({ session }) => {
+      onSession?.(session);
+      const sent = statements.map((sql, index) =>
+        session.send({ sql, onRow: (row) => void results[index]?.push(row.map(toText)) }),
+      );
+      await Promise.all(sent);
+    });
+  } catch (thrown) {
+    throw toStatementError(thrown, ownStatement);
+  }
   return results;
 }
 

@@ -22,9 +22,11 @@ interface Scene {
 
 /** What goes wrong, and how the call in flight may end. */
 const faults: Record<string, (scene: Scene) => Promise<void>> = {
-  async "a session killed while idle"({ engine, admin }) {
+  async "a session killed while idle"({ engine, admin, proxy }) {
     for (const id of await engine.sessions(admin)) await engine.kill(admin, id);
     await until(async () => (await engine.sessions(admin)).length === 0, 5_000);
+    // The server has taken it off its list before it hangs up.
+    await until(() => proxy.openCount === 0, 5_000);
     await pause(10);
   },
   async "a session killed in flight"({ engine, admin, start }) {

@@ -34,8 +34,8 @@ const servers = {
   postgres: {
     async start() {
       const instance = await startPostgres(AbortSignal.timeout(3_600_000));
-      await runOnPostgres(instance, "ALTER SYSTEM SET synchronous_commit = on");
-      await runOnPostgres(instance, "SELECT pg_reload_conf()");
+      // The command line says off; of the settings in the server only the database's own stands above it.
+      await runOnPostgres(instance, "ALTER DATABASE postgres SET synchronous_commit = on");
       return instance;
     },
     database: "postgres",
