@@ -6,6 +6,7 @@ import type { MysqlConfig } from "./config.js";
 import { createConnector } from "./connect.js";
 import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
+import { grants } from "./grants.js";
 import { createNameCheck } from "./guard-names.js";
 import { createPool } from "./pool.js";
 import { read } from "./read.js";
@@ -30,6 +31,7 @@ export function openDatabase(config: MysqlConfig, options: DatabaseOptions): Dat
   return {
     catalog: createCatalog(source, schemas),
     check: check.bind(undefined, source),
+    grants: grants.bind(undefined, source),
     read: read.bind(undefined, source),
     openCursor: openCursor.bind(undefined, source),
     explain: explain.bind(undefined, source),

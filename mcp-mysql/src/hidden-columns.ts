@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { CodedError } from "@database-interface/mcp-core/host";
 import {
   type CallOptions,
-  type ColumnRule,
+  type MaskKind,
   type MissingName,
   StatementError,
   toShownColumn,
@@ -138,7 +138,9 @@ const quote = (name: string): string => `\`${name.replaceAll("`", "``")}\``;
 function toReplacements(tokens: readonly Token[], place: TablePlace, table: HidingTable): readonly Replacement[] {
   const start = tokens[place.first]?.start ?? 0;
   const end = tokens[place.last]?.end ?? 0;
-  const columns = table.columns.flatMap((column) => toShown(column, table.hidden.get(column)));
+  const columns = table.columns.flatMap((column) =>
+    toShownColumn(table.hidden.get(column), quote(column), masksOf(column)),
+  );
   if (place.hasHint || columns.length === 0) throw cannotReplace(table);
   const subquery = `(SELECT ${columns.join(", ")} FROM ${quote(table.schema)}.${quote(table.name)})`;
   const text = place.hasAlias ? subquery : `${subquery} AS ${quote(place.name)}`;
@@ -152,14 +154,15 @@ const hashKey = randomBytes(16).toString("hex");
 /** Takes the key out of a text, such as a plan that shows expressions. */
 export const withoutKey = (text: string): string => text.replaceAll(hashKey, "…");
 
-function toShown(column: string, rule: ColumnRule | undefined): readonly string[] {
+/** What each mask leaves of a column. */
+export function masksOf(column: string): Readonly<Record<MaskKind, string>> {
   const name = quote(column);
   const masked = `IF(${name} IS NULL, NULL, '***')`;
-  return toShownColumn(rule, name, {
+  return {
     full: masked,
     last4: `IF(CHAR_LENGTH(${name}) > 4, CONCAT('***', RIGHT(${name}, 4)), ${masked})`,
     hash: `LEFT(SHA2(CONCAT('${hashKey}', ${name}), 256), 16)`,
-  });
+  };
 }
 
 /** A name of a table with hidden columns is one we replaced, qualifies a column, or is an alias; all else is refused. */

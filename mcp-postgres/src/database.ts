@@ -7,6 +7,7 @@ import type { PostgresConfig } from "./config.js";
 import { createConnector } from "./connect.js";
 import { openCursor } from "./cursor.js";
 import { explain } from "./explain.js";
+import { grants } from "./grants.js";
 import { createNameMemory } from "./guard-memory.js";
 import { createPool } from "./pool.js";
 import { findPosition } from "./position.js";
@@ -50,6 +51,7 @@ function openServer(config: PostgresConfig, options: DatabaseOptions): Server {
   const database: Database = {
     catalog: createCatalog(source, options.schemas),
     check: (callOptions) => check(source, callOptions),
+    grants: (request) => grants(source, request),
     read: (statement, sink, readOptions) => read(source, statement, sink, readOptions),
     openCursor: (statement, readOptions) => openCursor(source, statement, readOptions),
     explain: (statement, explainOptions) => explain(source, statement, explainOptions),

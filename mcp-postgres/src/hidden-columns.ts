@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import {
   type CallOptions,
-  type ColumnRule,
+  type MaskKind,
   type MissingName,
   StatementError,
   toShownColumn,
@@ -125,7 +125,9 @@ function toSplice(sql: string, table: TableUse, relation: HidingRelation): Splic
   if (written === undefined || !table.isPlain) throw cannotReplace(relation);
   // `TABLE t` is `SELECT * FROM t`.
   const command = /(?<![\w$"])table\s+$/i.exec(sql.slice(0, start))?.[0] ?? "";
-  const columns = relation.columns.flatMap(({ name: column }) => toShown(column, relation.hidden.get(column)));
+  const columns = relation.columns.flatMap(({ name: column }) =>
+    toShownColumn(relation.hidden.get(column), quote(column), masksOf(column)),
+  );
   const before = `${command === "" ? "" : "SELECT * FROM "}(SELECT ${columns.join(", ")} FROM `;
   const alias = table.hasAlias ? "" : ` AS ${quote(relation.name)}`;
   return {
@@ -142,15 +144,15 @@ const hashKey = randomBytes(16).toString("hex");
 /** Takes the key out of a text, such as a plan that shows expressions. */
 export const withoutKey = (text: string): string => text.replaceAll(hashKey, "…");
 
-/** A column in the subquery's list: itself, masked, or nothing. */
-function toShown(column: string, rule: ColumnRule | undefined): readonly string[] {
+/** What each mask leaves of a column. */
+export function masksOf(column: string): Readonly<Record<MaskKind, string>> {
   const name = quote(column);
   const text = `${name}::pg_catalog.text`;
-  return toShownColumn(rule, name, {
+  return {
     full: `CASE WHEN ${name} IS NOT NULL THEN '***' END`,
     last4: `CASE WHEN pg_catalog.length(${text}) > 4 THEN '***' || pg_catalog.right(${text}, 4) WHEN ${name} IS NOT NULL THEN '***' END`,
     hash: `pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to('${hashKey}' || ${text}, 'UTF8')), 'hex'), 16)`,
-  });
+  };
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -41,6 +41,7 @@ export function routeReads(primary: Server, replicas: readonly Server[], { maxLa
 
   const { database } = primary;
   return {
+    ...(database.grants === undefined ? {} : { grants: database.grants }),
     catalog: database.catalog,
     async check(options) {
       const [report, warnings] = await Promise.all([database.check(options), freshness.audit()]);

@@ -17,6 +17,7 @@ import type { ServerSettings, Source } from "./call.js";
 import { cacheCatalog } from "./catalog-cache.js";
 import { watchCatalog } from "./catalog-watch.js";
 import type { DatabaseKind, SourceConfig } from "./database.js";
+import { printGrants } from "./print-grants.js";
 import { createResultStore } from "./result-cache.js";
 import { createDatabaseServer } from "./server.js";
 import { databaseSettings } from "./settings.js";
@@ -55,6 +56,7 @@ export function databaseCommand<Config extends SourceConfig>(
       [`${command} --source sales=… --source hr=…`, "two sources; tools take their name"],
       [`${command} --config servers.json --transport http`, "sources from a file, served over HTTP"],
       [`${command} ${exampleUrl} --check`, "connects and prints the self-audit"],
+      [`${command} ${exampleUrl} --schemas sales --print-grants mcp_reader`, "SQL of a role that holds it"],
       [`${command} --print-config claude-desktop`, "the lines to paste into a host"],
     ],
     run: (call) => run(kind, call),
@@ -86,6 +88,7 @@ async function run<Config extends SourceConfig>(
   });
   await using sources = openSources(kind, planned, values, log);
   if (values.check) return await checkSources(sources.list, settings, io);
+  if (values.printGrants !== undefined) return await printGrants(sources.list, values.printGrants, settings, io);
   await using audit = await openAudit(values, { name: kind.command, version: kind.version, log });
   await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit });
   using access = await openAccess(values, { environment: io.environment, log });
@@ -125,13 +128,14 @@ function toServerSettings(values: Values): ServerSettings {
 function openSources<Config extends SourceConfig>(
   kind: DatabaseKind<Config>,
   planned: readonly PlannedSource<Config>[],
-  { pool: poolSize, catalogTtl: ttlMs }: Values,
+  { pool: poolSize, catalogTtl: ttlMs, printGrants: isForGrants }: Values,
   log: Log,
 ): AsyncDisposable & { readonly list: readonly Source[] } {
   const store = createResultStore();
   const list = planned.map(({ name, config, password, schemas, columnRules, sessionContext, resultTtlMs }): Source => {
     log.info("source", { source: name, database: config.label });
-    const seen = { schemas, columnRules, sessionContext };
+    // Grants are printed by an administrator, whom no rule on rows holds.
+    const seen = { schemas, columnRules, sessionContext: isForGrants === undefined ? sessionContext : [] };
     const options = { poolSize, connectTimeoutMs, ...seen, password, log: log.with({ source: name }) };
     const opened = afterWrites(kind.open(config, options), store.forget);
     const watch = watchCatalog(opened.catalog);

@@ -3,8 +3,8 @@
  * {@link Database} once and describes itself by one {@link DatabaseKind}; tools, results, limits and transports never
  * learn which one they serve.
  */
-
 import type { ColumnRule } from "./column-rules.js";
+import type { GrantRequest } from "./grant-request.js";
 
 /** One statement and its positional parameters, as the caller gave them. */
 export interface Statement {
@@ -247,6 +247,8 @@ export interface Database extends AsyncDisposable {
   explain(statement: Statement, options: ReadOptions & { readonly analyze: boolean }): Promise<Explanation>;
   /** Absent where the database only reads. */
   readonly writing?: Writing | undefined;
+  /** The lines of an SQL script that makes the role; runs nothing and holds no secret. */
+  grants?(request: GrantRequest): Promise<readonly string[]>;
 }
 
 /** What a source needs to be opened, already parsed and checked; only its own database understands the rest. */

@@ -43,6 +43,7 @@ export type {
 } from "./database.js";
 export { type ErrorEntry, type SqlErrorCode, sqlErrors } from "./error-catalogue.js";
 export { type MissingName, StatementError, type StatementErrorDetails } from "./errors.js";
+export { type GrantRequest, inComment, passwordPlaceholder, toViewNames } from "./grant-request.js";
 export { createHostOrder, type HostOrder } from "./host-order.js";
 export { insist } from "./insist.js";
 export { defaultLimits, type LimitSettings } from "./limits.js";

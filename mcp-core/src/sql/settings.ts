@@ -173,5 +173,11 @@ export const databaseSettings = {
     file: false,
     group: "Actions",
   }),
+  printGrants: setting(v.optional(v.string()), {
+    describe: "Prints the SQL of a role that can read what these settings show, and nothing else; runs nothing.",
+    placeholder: "role",
+    file: false,
+    group: "Actions",
+  }),
   printConfig: printConfigSetting,
 };
