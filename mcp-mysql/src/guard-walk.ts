@@ -56,6 +56,9 @@ export function inspectTokens(tokens: readonly Token[], { isShow, understood }: 
   const calls: Call[] = [];
   const names = new Set<string>();
   const members: [string, string][] = [];
+  // Behind SHOW words are only words, up to its WHERE, which is any expression.
+  const where = isShow === true ? tokens.findIndex(({ kind, text }) => kind === "word" && text === "where") : -1;
+  const isWordOnly = (at: number, word: string) => isShow === true && word !== "into" && (where === -1 || at < where);
   tokens.forEach((token, at) => {
     const { kind, text } = token;
     const next = tokens[at + 1]?.text;
@@ -65,7 +68,7 @@ export function inspectTokens(tokens: readonly Token[], { isShow, understood }: 
     names.add(lower);
     if (tokens[at - 1]?.text === ".") members.push([tokens[at - 2]?.text ?? "", text]);
     const isUnderstood = understood?.has(at) === true;
-    if (kind === "word" && isShow !== true && !isUnderstood) checkWord(lower, tokens, at);
+    if (kind === "word" && !isWordOnly(at, lower) && !isUnderstood) checkWord(lower, tokens, at);
     if (secretNames.has(lower) || (lower === "mysql" && next === "." && isSecret(tokens[at + 2]))) {
       throw notAllowed("Tables with the secrets of accounts may not be read", token);
     }

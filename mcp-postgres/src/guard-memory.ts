@@ -41,11 +41,20 @@ export interface KnownOperator {
   readonly isUnsettled: boolean;
 }
 
+/** What making a value of a user's type runs. */
+export interface KnownType {
+  /** Some cast to it is volatile. */
+  readonly hasVolatileCast: boolean;
+  /** The conditions of the domains it is made of. */
+  readonly checks: readonly string[];
+}
+
 /** What has been learnt, per source. */
 export interface NameMemory {
   readonly functions: Map<string, readonly KnownFunction[]>;
   readonly relations: Map<string, KnownRelation | undefined>;
   readonly operators: Map<string, KnownOperator>;
+  readonly types: Map<string, KnownType>;
   learntAt: number;
 }
 
@@ -54,5 +63,6 @@ export const createNameMemory = (): NameMemory => ({
   functions: new Map(),
   relations: new Map(),
   operators: new Map(),
+  types: new Map(),
   learntAt: performance.now(),
 });

@@ -1,6 +1,6 @@
 /** What the catalogue knows of the names a statement uses, remembered for a while so that most statements ask nothing. */
 import type { CallOptions } from "@database-interface/mcp-core/sql";
-import type { KnownFunction, KnownRelation } from "./guard-memory.js";
+import type { KnownFunction, KnownRelation, KnownType } from "./guard-memory.js";
 import type { UsedName } from "./guard-walk.js";
 import { arrayText, ask } from "./query.js";
 import type { TextRow } from "./session.js";
@@ -14,6 +14,8 @@ export interface KnownNames {
   isVolatileOperator(symbol: string): boolean;
   /** An operator by this symbol may answer differently for the same operands. */
   isUnsettledOperator(symbol: string): boolean;
+  /** Undefined for the system's own. */
+  type(name: string): KnownType | undefined;
 }
 
 /** Names are learnt anew after this long: someone may have replaced a function. */
@@ -81,6 +83,35 @@ const relationsSql = `
     LEFT JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
   WHERE CASE WHEN u.nspname = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = u.nspname END`;
 
+/** Of every type by the name: the domains it is made of, however deep, and casts to any of it. */
+const typesSql = `
+  WITH RECURSIVE parts (typname, oid) AS (
+    SELECT t.typname, t.oid FROM pg_catalog.pg_type AS t
+    WHERE t.typname = ANY ($1::pg_catalog.text[]) AND t.oid >= 16384
+    UNION
+    SELECT parts.typname, inner_type.oid
+    FROM parts JOIN pg_catalog.pg_type AS t ON t.oid = parts.oid
+      CROSS JOIN LATERAL (
+        SELECT t.typbasetype UNION ALL SELECT t.typelem
+        UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
+          WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS inner_type (oid)
+    WHERE inner_type.oid >= 16384)
+  SELECT parts.typname, pg_catalog.pg_get_expr(c.conbin, 0)
+  FROM parts JOIN pg_catalog.pg_constraint AS c ON c.contypid = parts.oid WHERE c.contype = 'c'
+  UNION ALL SELECT parts.typname, NULL
+  FROM parts JOIN pg_catalog.pg_cast AS c ON c.casttarget = parts.oid
+    JOIN pg_catalog.pg_proc AS p ON p.oid = c.castfunc
+  WHERE p.provolatile = 'v'`;
+
+/** Not asked about where no schema is named: they stand in nearly every statement. */
+const commonTypes = new Set(
+  `bool bytea char name int2 int4 int8 text oid json jsonb xml float4 float8 bpchar varchar date time timetz timestamp
+  timestamptz interval numeric uuid inet cidr money bit varbit tsvector tsquery regclass`.split(/\s+/),
+);
+
+const isOwnType = ({ schema, name }: UsedName): boolean =>
+  schema === undefined ? !commonTypes.has(name) : schema !== "pg_catalog";
+
 const keyOf = ({ schema = "", name }: UsedName): string => `${schema}\0${name}`;
 
 /** Learns what isn't known yet, in one round trip; none when everything is. */
@@ -90,25 +121,30 @@ export async function knowNames(
     readonly functions: readonly string[];
     readonly relations: readonly UsedName[];
     readonly operators: readonly string[];
+    readonly types: readonly UsedName[];
   },
   options: CallOptions,
 ): Promise<KnownNames> {
   const memory = source.names;
-  const size = memory.functions.size + memory.relations.size + memory.operators.size;
+  const size = memory.functions.size + memory.relations.size + memory.operators.size + memory.types.size;
   if (performance.now() - memory.learntAt > memoryMs || size > maxRemembered) {
     memory.functions.clear();
     memory.relations.clear();
     memory.operators.clear();
+    memory.types.clear();
     memory.learntAt = performance.now();
   }
   const functions = [...new Set(names.functions)].filter((name) => !memory.functions.has(name));
   const operators = [...new Set(names.operators)].filter((symbol) => !memory.operators.has(symbol));
+  const types = [...new Set(names.types.filter(isOwnType).map(({ name }) => name))].filter(
+    (name) => !memory.types.has(name),
+  );
   const relations = new Map(
     names.relations.filter((name) => !memory.relations.has(keyOf(name))).map((name) => [keyOf(name), name]),
   );
   const unknown = [...relations.values()];
-  if (functions.length + operators.length + unknown.length > 0) {
-    const [foundFunctions = [], foundOperators = [], foundRelations = []] = await ask(
+  if (functions.length + operators.length + types.length + unknown.length > 0) {
+    const [foundFunctions = [], foundOperators = [], foundRelations = [], foundTypes = []] = await ask(
       source,
       [
         { sql: functionsSql, params: [arrayText(functions), String(source.columnRules.length > 0)] },
@@ -117,6 +153,7 @@ export async function knowNames(
           sql: relationsSql,
           params: [arrayText(unknown.map(({ schema = "" }) => schema)), arrayText(unknown.map(({ name }) => name))],
         },
+        { sql: typesSql, params: [arrayText(types)] },
       ],
       options,
     );
@@ -125,15 +162,22 @@ export async function knowNames(
       const [, isVolatile, isUnsettled] = foundOperators.find(([found]) => found === symbol) ?? [];
       memory.operators.set(symbol, { isVolatile: isVolatile === "t", isUnsettled: isUnsettled === "t" });
     }
+    for (const name of types) memory.types.set(name, toType(foundTypes.filter(([found]) => found === name)));
     unknown.forEach((name, index) => {
       memory.relations.set(keyOf(name), toRelation(foundRelations.find(([at]) => Number(at) === index + 1)));
     });
   }
   // Copied: another call may forget while this one still decides.
-  const known = { ...memory, functions: new Map(memory.functions), relations: new Map(memory.relations) };
+  const known = {
+    ...memory,
+    functions: new Map(memory.functions),
+    relations: new Map(memory.relations),
+    types: new Map(memory.types),
+  };
   return {
     functions: (name) => known.functions.get(name) ?? [],
     relation: (name) => known.relations.get(keyOf(name)),
+    type: (name) => known.types.get(name),
     isVolatileOperator: (symbol) => memory.operators.get(symbol)?.isVolatile ?? true,
     isUnsettledOperator: (symbol) => memory.operators.get(symbol)?.isUnsettled ?? true,
   };
@@ -155,6 +199,11 @@ function toFunctions(rows: readonly TextRow[], name: string): readonly KnownFunc
       minArgs: maxArgs == null ? Number(minArgs) - 1 : Number(minArgs),
       maxArgs: maxArgs == null ? Number.POSITIVE_INFINITY : Number(maxArgs),
     }));
+}
+
+function toType(rows: readonly TextRow[]): KnownType {
+  const checks = rows.flatMap(([, check]) => (typeof check === "string" ? [check] : []));
+  return { hasVolatileCast: checks.length < rows.length, checks };
 }
 
 function toRelation(row: TextRow | undefined): KnownRelation | undefined {

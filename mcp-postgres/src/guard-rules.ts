@@ -43,6 +43,7 @@ export async function assertNames(
         functions: usages.flatMap(({ calls, attributes }) => [...calls.map(({ name }) => name), ...attributes]),
         relations: usages.flatMap(({ relations }) => relations),
         operators: usages.flatMap(({ operators }) => operators),
+        types: usages.flatMap(({ types }) => types),
       },
       options,
     );
@@ -55,7 +56,7 @@ export async function assertNames(
       if (source.columnRules.length > 0) assertBlind(usage, known);
       if (source.sessionContext.length > 0) assertOthersHidden(usage);
       readsUnseen ||= source.schemas !== undefined && readsOutside(usage, known, source.schemas);
-      inner.push(...assertRelations(usage, known));
+      inner.push(...assertRelations(usage, known), ...assertTypes(usage, known));
       isRepeatable &&= answersAlike(usage, known);
     }
     const fresh = inner.filter(({ sql, isCallers }) => !seen.has(`${isCallers}${sql}`));
@@ -105,6 +106,17 @@ function assertRelations(usage: Usage, known: KnownNames): readonly Inner[] {
     if (relation.view !== undefined) views.push({ sql: relation.view.replace(/;\s*$/, ""), isCallers: false });
   }
   return views;
+}
+
+/** Checks the types of one's own that are named; gives the conditions of domains among them. */
+function assertTypes({ types }: Usage, known: KnownNames): readonly Inner[] {
+  return types.flatMap(({ name }) => {
+    const type = known.type(name);
+    if (type?.hasVolatileCast === true) {
+      throw notAllowed(`A cast to ${name} calls a volatile function.`, "Only casts without side effects run.");
+    }
+    return (type?.checks ?? []).map((check) => ({ sql: `SELECT ${check}`, isCallers: false }));
+  });
 }
 
 /** Checks a call; gives the texts it would run. */

@@ -113,7 +113,7 @@ function assertTarget({ schemas }: Source, { schema, name }: UsedName): void {
 async function withoutSequences(source: Source, usage: Usage, options: CallOptions): Promise<Usage> {
   const called = usage.calls.filter(({ name }) => name === "nextval");
   if (called.length === 0) return usage;
-  const known = await knowNames(source, { functions: ["nextval"], relations: [], operators: [] }, options);
+  const known = await knowNames(source, { functions: ["nextval"], relations: [], operators: [], types: [] }, options);
   if (known.functions("nextval").some(({ isReviewed }) => !isReviewed)) return usage;
   return { ...usage, calls: usage.calls.filter((call) => !called.includes(call)) };
 }
