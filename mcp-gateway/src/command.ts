@@ -1,6 +1,8 @@
-/** The commands `mcp-gateway`, `mcp-gateway check` and `mcp-gateway status`: settings into a gateway, the gateway onto a transport. */
+/** The commands `mcp-gateway`, `mcp-gateway check` and `mcp-gateway approve`: settings into a gateway, the gateway onto a transport. */
 import { resolve } from "node:path";
 import {
+  auditCommand,
+  auditSettings,
   CodedError,
   type CommandCall,
   type CommandOptions,
@@ -10,8 +12,10 @@ import {
   type Environment,
   hostConfig,
   type Log,
+  localPrincipal,
   nearestNames,
   openAccess,
+  openAudit,
   readConfigFile,
   runCommand as runHostCommand,
   type SettingValues,
@@ -20,18 +24,18 @@ import {
   toHttpOptions,
   tokenCommand,
   watchForChanges,
-  withTimeout,
 } from "@database-interface/mcp-core/host";
+import { createRecorder } from "./audit/recorder.js";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { parseConfig } from "./config.js";
 import { type Gateway, openGateway } from "./gateway.js";
 import { importCommand } from "./import/import-command.js";
 import { type Fields, isFields } from "./message.js";
 import { describeChange, openPins, pinFolder } from "./pins.js";
+import { drainCommand, sessionsCommand, statusCommand } from "./remote-commands.js";
 import { planServers } from "./servers.js";
 import { type SessionSettings, sessionSettings } from "./sessions/session-settings.js";
-import { addressSettings, configSetting, gatewaySettings } from "./settings.js";
-import { type ServersReport, toTable } from "./sight.js";
+import { configSetting, gatewaySettings } from "./settings.js";
 import { version } from "./version.js";
 
 /** Runs `mcp-gateway`; resolves to the exit code, never rejects. */
@@ -60,20 +64,6 @@ const checkCommand = defineCommand({
   },
 });
 
-const statusCommand = defineCommand({
-  name: "status",
-  version,
-  summary: "Asks a running gateway how its servers are.",
-  settings: addressSettings,
-  examples: [["mcp-gateway status --url http://127.0.0.1:8730", "a table of servers"]],
-  async run({ values, io }) {
-    const url = new URL("/v1/servers", values.url ?? "http://127.0.0.1:8730");
-    const report = await ask(url, values.token, io.signal);
-    io.stdout.write(values.json === true ? `${JSON.stringify(report, null, 2)}\n` : toTable(report));
-    return 0;
-  },
-});
-
 const approveCommand = defineCommand({
   name: "approve",
   version,
@@ -84,11 +74,13 @@ const approveCommand = defineCommand({
       describe: "The server's name in the config. Without it, all changes are shown and none approved.",
     },
   ],
-  settings: { ...configSetting, cacheDir: gatewaySettings.cacheDir },
+  settings: { ...configSetting, cacheDir: gatewaySettings.cacheDir, ...auditSettings },
   configFile: "config",
   settingsInFile: (value) => {
-    const { cacheDir } = asFields(settingsInFile(value));
-    return cacheDir === undefined ? {} : { cacheDir };
+    const known = Object.entries(asFields(settingsInFile(value))).filter(
+      ([name]) => name === "cacheDir" || name in auditSettings,
+    );
+    return Object.fromEntries(known);
   },
   examples: [
     ["mcp-gateway approve --config gateway.json", "what is blocked, and how it changed"],
@@ -114,6 +106,8 @@ const approveCommand = defineCommand({
     const folder = values.cacheDir ?? defaultCacheFolder(io.environment);
     const catalogue = openCatalogue({ folder, log });
     using pins = openPins({ folder: pinFolder(folder), log });
+    await using audit = await openAudit(values, { name: "mcp-gateway", version, log });
+    const { note } = createRecorder(audit);
     let count = 0;
     for (const { id, pinKey, fingerprint } of plans) {
       if (pinKey === undefined || (wanted !== undefined && id !== wanted)) continue;
@@ -122,6 +116,8 @@ const approveCommand = defineCommand({
       count += changed.length;
       for (const one of changed) io.stdout.write(`${id}: ${describeChange(one).join("\n")}\n`);
       if (wanted === undefined || changed.length === 0) continue;
+      const approved = { server: id, tools: changed.map((one) => one.name) };
+      await note("admin", { operation: "approve", principal: localPrincipal.id, ...approved, outcome: "ok" });
       pins.approve(pinKey, tools);
       io.stdout.write(`Approved ${changed.length} tool${changed.length === 1 ? "" : "s"} of ${id}.\n`);
     }
@@ -141,7 +137,10 @@ export const gatewayCommand = defineCommand({
   commands: [
     checkCommand,
     statusCommand,
+    sessionsCommand,
+    drainCommand,
     approveCommand,
+    auditCommand({ name: "mcp-gateway", version }),
     tokenCommand({ name: "mcp-gateway", version }),
     importCommand,
   ],
@@ -150,6 +149,8 @@ export const gatewayCommand = defineCommand({
     ["mcp-gateway --config gateway.json --stdio", "the same over stdio, for hosts that only start processes"],
     ["mcp-gateway check --config gateway.json", "says what it would start"],
     ["mcp-gateway status", "how the servers of a running gateway are"],
+    ["mcp-gateway sessions", "whose sessions it holds"],
+    ["mcp-gateway drain", "lets it end what runs and begin nothing new"],
   ],
   run,
 });
@@ -167,8 +168,12 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     return 0;
   }
   const log = createLog({ name: "mcp-gateway", level: values.logLevel });
+  const config = required(file).value;
+  await using audit = await openAudit(values, { name: "mcp-gateway", version, log });
   await using gateway = openGateway({
-    config: required(file).value,
+    config,
+    audit,
+    metricsAccess: values.metricsAccess,
     cacheFolder: values.cacheDir,
     environment: io.environment,
     log,
@@ -199,6 +204,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     directory: gateway.directory,
     onListen: gateway.onListen,
     onPlainCall: gateway.onPlainCall,
+    onDenied: gateway.onDenied,
     log,
     signal: io.signal,
   });
@@ -254,34 +260,3 @@ function required<File>(file: File | undefined): File {
     hint: "Pass --config gateway.json, or set MCP_GATEWAY_CONFIG.",
   });
 }
-
-async function ask(url: URL, token: string | undefined, signal: AbortSignal): Promise<ServersReport> {
-  let response: Response;
-  try {
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    response = await fetch(url, {
-      headers,
-      redirect: "error",
-      signal: withTimeout(signal, 10_000),
-    });
-  } catch (cause) {
-    throw new CodedError("connection_failed", `No gateway answers at ${url.origin}.`, {
-      hint: "Start one, or name another with --url.",
-      cause,
-    });
-  }
-  if (response.status === 401)
-    throw new CodedError("unauthorized", "The gateway wants a token.", { hint: "Set MCP_TOKEN, or pass --token." });
-  const report: unknown = await response.json().catch(() => undefined);
-  if (!response.ok || !isReport(report)) {
-    throw new CodedError(
-      "server_error",
-      `What answers at ${url.origin} is no gateway (HTTP status ${response.status}).`,
-      { hint: "Check --url." },
-    );
-  }
-  return report;
-}
-
-const isReport = (value: unknown): value is ServersReport =>
-  isFields(value) && Array.isArray(value.servers) && Array.isArray(value.problems);

@@ -58,6 +58,13 @@ export const unreachable = (server: string, reason: string): CodedError =>
     retryable: true,
   });
 
+/** What figures and records call an error. */
+export function codeOf(error: unknown): string {
+  if (error instanceof CodedError) return error.code;
+  if (error instanceof ProtocolError) return "protocol_error";
+  return error instanceof AnsweredError ? "server_error" : "internal";
+}
+
 /** Any error as the body of a JSON-RPC error. */
 export function toErrorBody(error: unknown): ErrorBody {
   const { code, message, data } =

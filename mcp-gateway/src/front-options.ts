@@ -1,6 +1,8 @@
 /** What the face towards clients is made from. */
 import type { Log } from "@database-interface/mcp-core/host";
+import type { Recorder } from "./audit/recorder.js";
 import type { Conversations } from "./conversation.js";
+import type { Gate } from "./drain.js";
 import type { Member } from "./member.js";
 import type { Meter } from "./meter.js";
 import type { Names } from "./naming.js";
@@ -17,6 +19,8 @@ export interface FrontOptions {
   readonly conversations: Conversations;
   readonly subscriptions: Subscriptions;
   readonly meter: Meter;
+  readonly recorder: Recorder;
+  readonly gate: Gate;
   readonly log: Log;
   /** What the gateway itself answers, and where calls of a session go. */
   readonly desk: SessionDesk;

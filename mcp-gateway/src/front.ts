@@ -4,7 +4,7 @@
  * `relay`.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { CodedError, cacheMetaKey, type PlainCallHandler } from "@database-interface/mcp-core/host";
+import { CodedError, type PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
   ProtocolError,
@@ -12,17 +12,13 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import { callTool, complete, getPrompt, readResource, text } from "./calls.js";
 import { type ClientRequest, type Front, ofPlainCall, toClientRequest } from "./client-request.js";
-import { notFound, roleRequired, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
+import { codeOf, notFound, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
 import type { FrontOptions } from "./front-options.js";
 import { list, listResources } from "./lists.js";
-import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
-import { recallOutcomes } from "./meter.js";
-import { readsOnly } from "./naming.js";
-import { relay } from "./relay.js";
 import { metaKeys } from "./request-meta.js";
-import { argumentsOf } from "./routing.js";
 
 const title = "Database Interface gateway";
 
@@ -131,7 +127,7 @@ async function answer(
     return result;
   } catch (error) {
     const { signal, trace } = request;
-    end(signal.aborted ? "cancelled" : outcomeOf(error));
+    end(signal.aborted ? "cancelled" : codeOf(error));
     if (error instanceof AnsweredError || error instanceof ProtocolError) throw error;
     if (!(error instanceof CodedError) && !signal.aborted)
       log.error("internal_error", { method, trace: trace.id, error });
@@ -139,11 +135,6 @@ async function answer(
       return toErrorResult(error);
     throw toProtocolError(error);
   }
-}
-
-function outcomeOf(error: unknown): string {
-  if (error instanceof CodedError) return error.code;
-  return error instanceof AnsweredError ? "server_error" : "internal";
 }
 
 function handle(
@@ -172,57 +163,6 @@ function handle(
   }
 }
 
-function text(params: Fields, key: string): string {
-  const value = params[key];
-  if (typeof value === "string") return value;
-  throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid params: \`${key}\` must be text.`);
-}
-
-async function callTool(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
-  const name = text(params, "name");
-  if (params.arguments !== undefined && !isFields(params.arguments)) {
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, "Invalid params: `arguments` must be an object.");
-  }
-  if (!options.names().tools.has(name)) await options.whenListed(request.signal);
-  const given = argumentsOf(params);
-  const owner = options.names().tools.get(name);
-  if (owner?.kind === "gateway") return options.desk.call(name, given, request);
-  const route =
-    owner?.kind === "databases" && given.session !== undefined
-      ? await options.desk.route(owner, given, request)
-      : options.router.tool(options.names(), name, given);
-  const isReading = readsOnly(route.entry);
-  if (!isReading && !request.principal.roles.has("write")) throw roleRequired(name);
-  const passed = { ...params, name: route.name, ...("arguments" in route ? { arguments: route.arguments } : {}) };
-  const here = (one: ClientRequest) => send(route.member, "tools/call", passed, one, options, isReading);
-  return (
-    options.elsewhere?.call({ params, given, request, isOurs: owner?.kind === "databases" }, here) ?? here(request)
-  );
-}
-
-async function getPrompt(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
-  const name = text(params, "name");
-  if (!options.names().prompts.has(name)) await options.whenListed(request.signal);
-  const route = options.router.prompt(options.names(), name, argumentsOf(params));
-  return send(route.member, "prompts/get", { ...params, name: route.name }, request, options);
-}
-
-/** The likeliest server first; the next one only where a server says that it does not know the resource. */
-async function readResource(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
-  const uri = text(params, "uri");
-  await options.whenListed(request.signal);
-  let refusal: unknown;
-  for (const member of options.router.resource(uri)) {
-    try {
-      return await send(member, "resources/read", params, request, options);
-    } catch (error) {
-      if (!(error instanceof AnsweredError)) throw error;
-      refusal ??= error;
-    }
-  }
-  throw refusal;
-}
-
 async function changeSubscription(
   method: string,
   params: Fields,
@@ -240,66 +180,6 @@ async function changeSubscription(
   if (member === undefined) throw notFound("resource", uri, []);
   await subscriptions.subscribe(client, uri, member, signal);
   return {};
-}
-
-async function complete(params: Fields, request: ClientRequest, options: FrontOptions): Promise<Fields> {
-  const { ref, argument } = params;
-  if (!isFields(ref) || !isFields(argument))
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, "Invalid params: `ref` and `argument` must be objects.");
-  await options.whenListed(request.signal);
-  const argumentName = text(argument, "name");
-  const known = isFields(params.context) && isFields(params.context.arguments) ? params.context.arguments : {};
-  if (ref.type === "ref/prompt") {
-    if (
-      argumentName === "source" &&
-      options.router.sources.length > 1 &&
-      options.names().prompts.get(text(ref, "name"))?.kind === "databases"
-    ) {
-      return completion(startingWith(text(argument, "value"), options.router.sources));
-    }
-    const route = options.router.prompt(options.names(), text(ref, "name"), known);
-    return send(
-      route.member,
-      "completion/complete",
-      { ...params, ref: { ...ref, name: route.name } },
-      request,
-      options,
-    );
-  }
-  const members = options.router.template(text(ref, "uri"), argumentName, known);
-  const [only] = members;
-  if (only !== undefined && members.length === 1) return send(only, "completion/complete", params, request, options);
-  return completion(members.length === 0 ? [] : startingWith(text(argument, "value"), options.router.sources));
-}
-
-const startingWith = (beginning: string, names: readonly string[]): string[] =>
-  names.filter((name) => name.toLowerCase().startsWith(beginning.toLowerCase()));
-
-const completion = (values: readonly string[]): Fields => ({
-  completion: { values: values.slice(0, 100), total: values.length, hasMore: values.length > 100 },
-});
-
-async function send(
-  member: Member,
-  method: string,
-  params: Fields,
-  request: ClientRequest,
-  { conversations, meter }: FrontOptions,
-  isReading = method !== "tools/call",
-): Promise<Fields> {
-  const result = await relay({
-    member,
-    method,
-    params,
-    request,
-    conversations,
-    isReading,
-    onServed: () => meter.serve(member.plan.family ?? member.plan.id, method),
-  });
-  const recalled = member.plan.databases === undefined ? undefined : metaOf(result)[cacheMetaKey];
-  const outcome = recallOutcomes.find((one) => one === recalled);
-  if (outcome !== undefined) meter.recall(outcome);
-  return result;
 }
 
 /** The gateway validates no client's JSON against a schema of its own; building the SDK's validator costs time. */

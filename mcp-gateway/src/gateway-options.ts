@@ -1,7 +1,8 @@
-/** What a program can ask of a gateway when it makes one. */
-import type { Environment, Log } from "@database-interface/mcp-core/host";
+/** What a gateway can be told by a program; the command tells it the same. */
+import type { AuditTrail, Environment, Log } from "@database-interface/mcp-core/host";
 import type { SessionSettings } from "./sessions/session-settings.js";
 import type { Lookup } from "./sessions/target.js";
+import type { MetricsAccess } from "./sight.js";
 import type { LifeOptions } from "./supervisor.js";
 
 /** What a gateway is made from. */
@@ -30,4 +31,8 @@ export interface GatewayOptions {
   readonly sessions?: Partial<SessionSettings> | undefined;
   /** Finds the addresses of the hosts that sessions connect to. Default: the system's resolver. */
   readonly lookup?: Lookup | undefined;
+  /** Where calls, sessions and administration are recorded; nowhere when absent. It belongs to the caller. */
+  readonly audit?: AuditTrail | undefined;
+  /** Who may read `/metrics`. Default `use`: where a token is set, whoever has one that may call. */
+  readonly metricsAccess?: MetricsAccess | undefined;
 }

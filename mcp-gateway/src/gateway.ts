@@ -5,6 +5,7 @@
 import { setMaxListeners } from "node:events";
 import {
   createLog,
+  type Denial,
   type Notifier,
   type OnListen,
   openRouteServer,
@@ -17,10 +18,15 @@ import {
   withTimeout,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
+import { administrationOperations } from "./administration.js";
+import { createDenials } from "./audit/denials.js";
+import { recordReload } from "./audit/record-reload.js";
+import { createRecorder } from "./audit/recorder.js";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
 import { type GatewayConfig, parseConfig } from "./config.js";
 import { createConversations } from "./conversation.js";
 import { createDiscovery } from "./discovery.js";
+import { createGate, draining } from "./drain.js";
 import { createFleet, type FleetChange } from "./fleet.js";
 import { createFront, createPlainCalls } from "./front.js";
 import type { FrontOptions } from "./front-options.js";
@@ -64,6 +70,8 @@ export interface Gateway extends AsyncDisposable {
   readonly createRateLimiter: ((options: RateLimiterOptions) => RateLimiter) | undefined;
   /** For the serving room: a modern client listens to these resources until the signal fires. */
   readonly onListen: OnListen;
+  /** For the serving room: whom the door turned away. */
+  readonly onDenied: (denial: Denial) => void;
   report(): ServersReport;
   /**
    * Takes over a new config: servers it leaves alone go on, calls in progress on the others end as they would have,
@@ -86,6 +94,8 @@ export function openGateway(options: GatewayOptions): Gateway {
   const identity = { name: "mcp-gateway", version };
   const conversations = createConversations({ ttlMs: 600_000, maxWaiting: 1_000 });
   const meter = createMeter();
+  const recorder = createRecorder(options.audit);
+  const gate = createGate();
   const subscriptions = createSubscriptions({ onGap: (uri) => events.onResourceUpdated(uri) });
   const news = createNews();
   const closing = new AbortController();
@@ -142,6 +152,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     settings: resolveSettings(sessionSettings, { file: options.sessions }),
     environment,
     log,
+    recorder,
     templates: () => templates,
     planOptions,
     createMember: (plan) => createMember(plan, { catalogue: shared, reaper, log, identity, events: unheard }),
@@ -165,6 +176,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     remembered.set(fingerprint, listing);
     member.adopt(listing);
   }
+  const administration = administrationOperations({ gate, sessions: room.admin });
 
   function deploy(value: unknown): FleetChange {
     const config = parseConfig(value);
@@ -216,7 +228,7 @@ export function openGateway(options: GatewayOptions): Gateway {
   /** Without those of sessions, whose names would never end. */
   const figures = (): ServersReport => describeServers(fleet.members, []);
   /** The REST face; whoever adds to it adds operations here. */
-  const operations: readonly Operation[] = [...sightOperations(report), ...room.operations];
+  const operations: readonly Operation[] = [...sightOperations(report), ...room.operations, ...administration];
   let disposal: Promise<void> | undefined;
   const front: FrontOptions = {
     identity,
@@ -229,6 +241,8 @@ export function openGateway(options: GatewayOptions): Gateway {
     conversations,
     subscriptions,
     meter,
+    recorder,
+    gate,
     log,
     desk: room.desk,
     elsewhere: room.replicas?.elsewhere,
@@ -245,15 +259,17 @@ export function openGateway(options: GatewayOptions): Gateway {
     factory: createFront(front),
     onPlainCall: createPlainCalls(front),
     routes: [
-      metricsRoute(meter, figures, room.gauges),
+      metricsRoute(meter, options.metricsAccess ?? "use", figures, room.gauges),
       openApiRoute(operations),
-      ...operations.map(toRoute),
+      ...operations.map((operation) => toRoute(operation, { recorder, gate })),
       ...room.routes,
     ],
     servedAt: room.pages.servedAt,
     directory: room.replicas?.directory,
     createRateLimiter: room.replicas?.createRateLimiter,
     async ready({ signal }) {
+      if (gate.isDraining) throw draining();
+      await recorder.ready();
       await room.replicas?.agreed();
       await discovery.whenSettled(signal);
       await remembered.flush();
@@ -268,9 +284,10 @@ export function openGateway(options: GatewayOptions): Gateway {
       await Promise.all(uris.map(subscribe));
       if (signal.aborted) subscriptions.forget(client);
     },
+    onDenied: createDenials(recorder.note, { log }),
     report,
     reload(config) {
-      const change = deploy(config);
+      const change = recordReload(recorder.note, () => deploy(config));
       const { added, removed, changed, kept } = change;
       log.info("config_reloaded", { added, removed, changed, kept: kept.length });
       discovery.look();

@@ -41,6 +41,7 @@ export function createGateway(options: GatewayOptions): ServableGateway {
         directory: gateway.directory,
         onListen: gateway.onListen,
         onPlainCall: gateway.onPlainCall,
+        onDenied: gateway.onDenied,
         log,
         signal,
       });

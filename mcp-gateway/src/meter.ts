@@ -19,6 +19,8 @@ export interface Meter {
   serve(server: string, method: string): Disposable;
   /** A database server that remembers results said so of one. */
   recall(outcome: RecallOutcome): void;
+  /** A call of a database, by a source of the config or `session:<template>`; `end` as for {@link begin}. */
+  query(source: string): { end(outcome: string): void };
   /** The text of `/metrics`; `gauges` are the states of the moment. */
   render(gauges: readonly Gauge[]): string;
 }
@@ -46,19 +48,19 @@ export function createMeter(): Meter {
   const requests = new Map<string, Histogram>();
   const served = new Map<string, Histogram>();
   const recalled = { hit: 0, miss: 0, bypass: 0 };
+  const queries = new Map<string, Histogram>();
+  /** Counts what ends, under labels and, where it failed, its code. */
+  const timed = (series: Map<string, Histogram>, labels: Readonly<Record<string, string>>) => {
+    const began = performance.now();
+    return {
+      end: (outcome: string) =>
+        observe(series, { ...labels, ...(outcome === "ok" ? {} : { error_type: outcome }) }, began),
+    };
+  };
   const known = (method: string): string => (methods.has(method) ? method : "other");
   return {
-    begin(method) {
-      const began = performance.now();
-      return {
-        end: (outcome) =>
-          observe(
-            requests,
-            { mcp_method_name: known(method), ...(outcome === "ok" ? {} : { error_type: outcome }) },
-            began,
-          ),
-      };
-    },
+    begin: (method) => timed(requests, { mcp_method_name: known(method) }),
+    query: (source) => timed(queries, { source }),
     serve(server, method) {
       const began = performance.now();
       return { [Symbol.dispose]: () => observe(served, { server, mcp_method_name: known(method) }, began) };
@@ -84,6 +86,11 @@ export function createMeter(): Meter {
           type: "counter",
           samples: recallOutcomes.map((outcome) => ({ labels: { outcome }, value: recalled[outcome] })),
         }),
+        ...renderHistogram(
+          "mcp_gateway_query_duration_seconds",
+          "Calls of databases, waiting included, by source and, where they failed, why.",
+          queries,
+        ),
         ...gauges.flatMap(renderGauge),
         "",
       ].join("\n"),

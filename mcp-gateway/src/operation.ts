@@ -14,6 +14,9 @@ import {
   toErrorReport,
 } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
+import type { Recorder } from "./audit/recorder.js";
+import type { Gate } from "./drain.js";
+import { codeOf } from "./errors.js";
 import { type Fields, isFields } from "./message.js";
 import { sessionStatuses } from "./sessions/statuses.js";
 
@@ -91,15 +94,22 @@ export function defineOperation<
 
 type CallOf<Handle> = Handle extends (call: infer Call) => unknown ? Call : never;
 
-/** The operation's route. */
-export function toRoute({ method, path, role, answer }: Operation): Route {
+/** What the routes of operations share. */
+export interface OperationRoom {
+  readonly recorder: Recorder;
+  readonly gate: Gate;
+}
+
+/** The operation's route: what changes something and what is refused stands in the audit trail. */
+export function toRoute(operation: Operation, room: OperationRoom): Route {
+  const { method, path, role } = operation;
   return {
     method,
     path,
     access: role,
     async handle(request, context) {
       try {
-        return await answer(request, context);
+        return await answerRecorded(operation, room, request, context);
       } catch (error) {
         if (!(error instanceof CodedError) || !(error.code in statusOf)) throw error;
         const { code, message, hint, retryable } = toErrorReport(error);
@@ -108,6 +118,30 @@ export function toRoute({ method, path, role, answer }: Operation): Route {
       }
     },
   };
+}
+
+async function answerRecorded(
+  { method, id, role, answer }: Operation,
+  { recorder, gate }: OperationRoom,
+  request: Request,
+  context: RouteContext,
+): Promise<Response> {
+  const isChange = method !== "GET";
+  const principal = context.principal.id;
+  const record = (outcome: string): Promise<void> =>
+    recorder.note(role === "admin" ? "admin" : "request", { operation: id, principal, outcome });
+  // what begins something must not while the gateway drains; what ends something, and administration, may
+  using _inside = role !== "admin" && method === "POST" ? gate.enter(id, principal) : undefined;
+  if (isChange) await recorder.ready();
+  let response: Response;
+  try {
+    response = await answer(request, context);
+  } catch (error) {
+    await record(context.signal.aborted ? "cancelled" : codeOf(error));
+    throw error;
+  }
+  if (isChange) await record("ok").catch(() => {}); // it has happened; the trail was writable when it began
+  return response;
 }
 
 /** The HTTP status of an error's code; one that stands here nowhere is a fault of ours and answered with 500. */
@@ -120,6 +154,7 @@ export const statusOf: Readonly<Record<string, number>> = {
   busy: 429,
   ...sessionStatuses,
   audit_unavailable: 503,
+  draining: 503,
 };
 
 const noStore = { "cache-control": "no-store" };

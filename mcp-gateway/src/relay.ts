@@ -2,7 +2,16 @@
  * One client request carried to one server and its answer back, whatever era each speaks: progress, log messages,
  * cancellation and questions on the way. Params and results pass as they are, but for what only one era knows.
  */
-import { clientMetaKey, ownMetaPrefix, principalMetaKey, toPrincipalMeta } from "@database-interface/mcp-core/host";
+import {
+  cacheMetaKey,
+  clientMetaKey,
+  factsMetaKey,
+  ownMetaPrefix,
+  principalMetaKey,
+  toldFacts,
+  toPrincipalMeta,
+} from "@database-interface/mcp-core/host";
+import type { CallEntry } from "./audit/call-entry.js";
 import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
 import { callLost, unreachable } from "./errors.js";
@@ -21,6 +30,8 @@ export interface Errand {
   readonly conversations: Conversations;
   /** Nothing can have happened if the server goes away. */
   readonly isReading: boolean;
+  /** Where what a server of ours knows of the call is written down. */
+  readonly entry?: Pick<CallEntry, "id" | "told"> | undefined;
   /** Called when a server begins to work on it, and when that has ended. */
   onServed?(): Disposable;
 }
@@ -48,13 +59,15 @@ export async function relay(given: Errand): Promise<Fields> {
   }
 }
 
-/** What is the suite's own in a client's `_meta` is taken off; to our own servers goes who calls, by which connection. */
-function withPrincipal({ params, member, request }: Errand): Fields {
+const isOurs = ({ plan }: Member): boolean => plan.databases !== undefined;
+
+/** What is the suite's own in a client's `_meta` is taken off; to our own servers goes who calls, by which connection, and what the audit asks. */
+function withPrincipal({ params, member, request, entry }: Errand): Fields {
   const { _meta: given, ...rest } = params;
   const kept = isFields(given) ? Object.entries(given).filter(([key]) => !key.startsWith(ownMetaPrefix)) : [];
-  const isOurs = member.plan.databases !== undefined;
   const client = request.era === "legacy" ? { [clientMetaKey]: request.caller.id } : {};
-  const own = isOurs ? { [principalMetaKey]: toPrincipalMeta(request.principal), ...client } : {};
+  const asked = entry === undefined ? {} : { [factsMetaKey]: entry.id };
+  const own = isOurs(member) ? { [principalMetaKey]: toPrincipalMeta(request.principal), ...client, ...asked } : {};
   const _meta = { ...Object.fromEntries(kept), ...own };
   return Object.keys(_meta).length > 0 ? { ...rest, _meta } : rest;
 }
@@ -81,7 +94,7 @@ async function exchangeModern(
       return ask(question);
     },
   });
-  return withoutServerInfo(result);
+  return toClient(result, errand);
 }
 
 const maxRounds = 20;
@@ -96,17 +109,17 @@ async function exchangeLegacy(upstream: Upstream, errand: Errand): Promise<Field
   };
   using _served = errand.onServed?.();
   const options = { ...listeners(errand), signal, onQuestion };
-  let result = await upstream.request(method, errand.params, options);
+  let result = toClient(await upstream.request(method, errand.params, options), errand);
   for (let round = 0; result.resultType === "input_required"; round++) {
     if (round === maxRounds)
       throw new AnsweredError({ code: -32603, message: "The server asks too many questions in a row." });
     const answers = await answerAll(result, onQuestion);
     const { requestState } = result;
     const next = { ...errand.params, ...answers, ...(requestState === undefined ? {} : { requestState }) };
-    result = await upstream.request(method, next, options);
+    result = toClient(await upstream.request(method, next, options), errand);
   }
   if (upstream.description.era === "legacy") return result;
-  const { resultType: _, ttlMs: __, cacheScope: ___, ...kept } = withoutServerInfo(result);
+  const { resultType: _, ttlMs: __, cacheScope: ___, ...kept } = result;
   // the legacy schema has objects there and nothing else
   return "structuredContent" in kept && !isFields(kept.structuredContent)
     ? { ...kept, structuredContent: { result: kept.structuredContent } }
@@ -155,10 +168,15 @@ function listeners({ params, request }: Errand): Pick<RequestOptions, "caller" |
   };
 }
 
-/** Results name the software that made them; to our client that is the gateway. */
-function withoutServerInfo(result: Fields): Fields {
-  if (!isFields(result._meta) || !(metaKeys.serverInfo in result._meta)) return result;
+/** Results name the software that made them, which to our client is the gateway; what our servers add is for us alone. */
+function toClient(result: Fields, { member, entry }: Errand): Fields {
+  if (!isFields(result._meta)) return result;
+  const facts = isOurs(member) ? toldFacts(result) : undefined;
+  if (facts !== undefined) entry?.told(facts);
   const { _meta, ...rest } = result;
-  const { [metaKeys.serverInfo]: _, ...kept } = _meta as Fields; // it is one, as was just seen
-  return Object.keys(kept).length > 0 ? { ...rest, _meta: kept } : rest;
+  const given = Object.entries(result._meta);
+  const isOwn = (key: string): boolean => key.startsWith(ownMetaPrefix) && !(key === cacheMetaKey && isOurs(member)); // where it is from may be known
+  const kept = given.filter(([key]) => key !== metaKeys.serverInfo && !isOwn(key));
+  if (kept.length === given.length) return result;
+  return kept.length > 0 ? { ...rest, _meta: Object.fromEntries(kept) } : rest;
 }

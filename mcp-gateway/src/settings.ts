@@ -1,6 +1,8 @@
 /** What the gateway can be told besides its servers, each as one schema from which flag, variable, file key and help derive. */
 import {
+  auditSettings,
   durationSchema,
+  outputSetting,
   printConfigSetting,
   servingSettings,
   setting,
@@ -9,6 +11,7 @@ import {
 } from "@database-interface/mcp-core/host";
 import * as v from "valibot";
 import { sessionSettings } from "./sessions/session-settings.js";
+import { metricsAccesses } from "./sight.js";
 
 export const configSetting = {
   config: setting(v.optional(v.string()), {
@@ -28,7 +31,7 @@ export const addressSettings = {
     file: false,
   }),
   token: tokenSetting,
-  json: setting(v.optional(v.boolean()), { describe: "Prints JSON.", file: false }),
+  output: outputSetting,
 };
 
 export const gatewaySettings = {
@@ -39,6 +42,12 @@ export const gatewaySettings = {
     group: "Serving",
   }),
   ...servingSettings({ port: 8730 }),
+  metricsAccess: setting(v.picklist(metricsAccesses), {
+    describe: "Who may read /metrics: public, or whoever has a token with this role. Without tokens it is open.",
+    env: ["MCP_METRICS_ACCESS"],
+    default: "use",
+    group: "Serving",
+  }),
   idleTimeout: setting(durationSchema(), {
     describe: "Time without a call after which a server is stopped; 0 for never.",
     env: ["MCP_IDLE_TIMEOUT"],
@@ -84,5 +93,6 @@ export const gatewaySettings = {
     group: "Servers",
   }),
   ...sessionSettings,
+  ...auditSettings,
   printConfig: printConfigSetting,
 };

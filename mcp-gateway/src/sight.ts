@@ -5,6 +5,7 @@ import type { Member } from "./member.js";
 import type { Gauge, Meter } from "./meter.js";
 import { defineOperation, type Operation } from "./operation.js";
 import { serverStates } from "./supervisor.js";
+import { toTable } from "./table.js";
 
 /** One server, as `/v1/servers` shows it. */
 const serverReport = v.object({
@@ -27,7 +28,7 @@ const serverReport = v.object({
   lastError: v.optional(v.string()),
 });
 
-const serversReport = v.object({
+export const serversReport = v.object({
   servers: v.array(serverReport),
   /** What could not be listed, a sentence each. */
   problems: v.array(v.string()),
@@ -51,11 +52,21 @@ export function describeServers(members: readonly Member[], problems: readonly s
   return { servers, problems: [...problems] };
 }
 
+/** Who may read `/metrics`: everybody, whoever may call, or administrators. */
+export const metricsAccesses = ["public", "use", "admin"] as const;
+export type MetricsAccess = (typeof metricsAccesses)[number];
+
 /** `more`: gauges besides those of the config's servers. */
-export function metricsRoute(meter: Meter, report: () => ServersReport, more: () => readonly Gauge[]): Route {
+export function metricsRoute(
+  meter: Meter,
+  access: MetricsAccess,
+  report: () => ServersReport,
+  more: () => readonly Gauge[],
+): Route {
   return {
     method: "GET",
     path: "/metrics",
+    access,
     handle: async () =>
       new Response(meter.render([...gaugesOf(report()), ...more()]), {
         headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" },
@@ -115,7 +126,7 @@ function gaugesOf({ servers }: ServersReport): Gauge[] {
 }
 
 /** The report as a table for a terminal. */
-export function toTable({ servers, problems }: ServersReport): string {
+export function toServersTable({ servers, problems }: ServersReport): string {
   const rows = servers.map(({ id, sources, state, pid, since, starts, crashes, active, queued, lastError }) => [
     sources === undefined ? id : `${id} (${sources.join(", ")})`,
     state,
@@ -126,13 +137,6 @@ export function toTable({ servers, problems }: ServersReport): string {
     `${active}+${queued}`,
     lastError ?? "",
   ]);
-  const all = [["SERVER", "STATE", "PID", "SINCE", "STARTS", "CRASHES", "CALLS", "LAST ERROR"], ...rows];
-  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const lines = all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-  return [...lines, ...problems, ""].join("\n");
+  const headings = ["SERVER", "STATE", "PID", "SINCE", "STARTS", "CRASHES", "CALLS", "LAST ERROR"];
+  return `${toTable(headings, rows)}${problems.map((problem) => `${problem}\n`).join("")}`;
 }

@@ -219,7 +219,7 @@ describe("the command", () => {
     await gateway.gateway.ready({ signal: AbortSignal.timeout(10_000) });
     const shown = await run(["status", "--url", gateway.url]);
     expect(shown.stdout).toMatch(/^SERVER +STATE[\s\S]*\nfar +\S+ /);
-    expect(JSON.parse((await run(["status", "--url", gateway.url, "--json"])).stdout).servers[0]).toMatchObject({
+    expect(JSON.parse((await run(["status", "--url", gateway.url, "-o", "json"])).stdout).servers[0]).toMatchObject({
       id: "far",
     });
     const none = await run(["status", "--url", "http://127.0.0.1:47123"]);

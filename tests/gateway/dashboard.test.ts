@@ -1,6 +1,8 @@
 /** The dashboard for Grafana: it imports, its panels do not overlap, and it asks for nothing that `/metrics` lacks. */
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { createPostgresUser, person, testTemplates } from "../sessions/people.js";
+import { createPostgresDatabase } from "../support/databases.js";
 import { fixtureServer, startGateway } from "./gateways.js";
 
 interface Panel {
@@ -32,11 +34,30 @@ test("panels have ids and titles of their own and a place of their own", () => {
 });
 
 test("every metric and label it asks for is served, and every metric that is served is shown", async () => {
-  await using gateway = await startGateway(() => ({ mcpServers: { s: fixtureServer("modern-server") } }));
+  await using database = await createPostgresDatabase();
+  await using user = await createPostgresUser();
+  await using gateway = await startGateway(() => ({
+    databases: { shop: database.url },
+    mcpServers: { s: fixtureServer("modern-server") },
+    templates: testTemplates(),
+  }));
+  const ada = person(gateway.gateway, "ada");
+  const session = await ada.openSession();
+  const connection = { template: "pg", database: database.name, user: user.user, password: user.password };
+  expect((await ada.rest("POST", `/v1/sessions/${session}/connections`, connection)).status).toBe(201);
+  expect(await ada.tool("query", { session, sql: "SELECT 1" })).toMatchObject({ row_count: 1 });
+  expect(await ada.tool("query", { source: "shop", sql: "SELECT 'open" })).toMatchObject({ code: "syntax_error" });
   await using client = await gateway.connect("modern");
   await client.callTool({ name: "s__echo", arguments: { text: "hello" } });
   await client.callTool({ name: "s__echo", arguments: { text: 5 } });
   const text = await (await fetch(`${gateway.url}/metrics`)).text();
+  for (const line of [
+    /^mcp_gateway_open_sessions\{state="active"\} 1$/m,
+    /^mcp_gateway_open_connections\{template="pg"\} 1$/m,
+    /^mcp_gateway_query_duration_seconds_count\{source="session:pg"\} 1$/m,
+    /^mcp_gateway_query_duration_seconds_count\{source="shop",error_type="syntax_error"\} 1$/m,
+  ])
+    expect(text).toMatch(line);
   const names = (from: string) => new Set(from.match(/\bmcp_[a-z]+_[a-z_]+/g));
   const labels = new Set([...text.matchAll(/([a-z_]+)="/g)].map(([, label]) => label));
 
@@ -54,4 +75,22 @@ test("every metric and label it asks for is served, and every metric that is ser
 
   const served = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name ?? "");
   expect(served.filter((name) => !asked.some((one) => one.startsWith(name)))).toEqual([]);
+});
+
+test.each([
+  ["public", 200, 200, 200],
+  ["use", 401, 200, 403],
+  ["admin", 401, 403, 200],
+] as const)("metricsAccess %s: who may read the figures", async (metricsAccess, nobody, ada, root) => {
+  const authenticate = async (token: string) =>
+    token === "ada" || token === "root"
+      ? { principal: { id: token, roles: new Set([token === "ada" ? ("use" as const) : ("admin" as const)]) } }
+      : undefined;
+  const authenticators = [{ authenticate, challenge: {} }];
+  await using gateway = await startGateway(() => ({}), { metricsAccess }, { authenticators });
+  const ask = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return (await fetch(`${gateway.url}/metrics`, { headers })).status;
+  };
+  expect([await ask(), await ask("ada"), await ask("root")]).toEqual([nobody, ada, root]);
 });

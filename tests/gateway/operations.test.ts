@@ -4,6 +4,8 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CodedError, createLog, type Served, serve } from "../../mcp-core/src/host/index.js";
+import { createRecorder } from "../../mcp-gateway/src/audit/recorder.js";
+import { createGate } from "../../mcp-gateway/src/drain.js";
 import { toOpenApi } from "../../mcp-gateway/src/openapi.js";
 import { defineOperation, type Operation, toRoute } from "../../mcp-gateway/src/operation.js";
 import { startGateway } from "./gateways.js";
@@ -55,7 +57,7 @@ describe("an operation", () => {
       factory: () => Promise.reject(new Error("none")),
       transport: "http",
       http: { host: "127.0.0.1", port: 0 },
-      routes: operations.map(toRoute),
+      routes: operations.map((one) => toRoute(one, { recorder: createRecorder(undefined), gate: createGate() })),
       log: createLog({ name: "t", level: "silent", stream: new PassThrough() }),
       signal: new AbortController().signal,
     });

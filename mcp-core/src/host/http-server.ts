@@ -47,6 +47,21 @@ export interface JsonAnswer {
   readonly value: unknown;
 }
 
+/** A request that was turned away at the door, for its role or for its rate. */
+export interface Denial {
+  /** The problem's code, such as `unauthorized`. */
+  readonly code: string;
+  readonly status: number;
+  readonly method: string;
+  /** Of the route, as it is written there; absent where there is none. */
+  readonly path?: string | undefined;
+  /** Who it is, where that was proved. */
+  readonly principal?: string | undefined;
+  readonly address: string;
+  /** Of a request that needs a token: whether one came. Never the token. */
+  readonly token?: "missing" | "refused" | undefined;
+}
+
 /** What the server is made from. */
 export interface HttpServerOptions {
   readonly host: string;
@@ -56,6 +71,8 @@ export interface HttpServerOptions {
   readonly log: Log;
   readonly maxBodyBytes: number;
   readonly rateLimiter?: RateLimiter | undefined;
+  /** Told of requests that are turned away for who sends them, not for what they ask. */
+  readonly onDenied?: ((denial: Denial) => void) | undefined;
   /** Milliseconds that requests in progress get when the server closes. */
   readonly drainMs: number;
   /** Called after the drain, to end what streams on, before sockets are closed. */
@@ -183,7 +200,19 @@ async function answer(
   const isPreflight = method === "OPTIONS" && origin !== undefined;
   const isPublic = isPreflight || (atPath.length > 0 && atPath.every(({ access }) => access === "public"));
   const admission = await options.door.admit({ host, origin, authorization }, isPublic ? "public" : "principal");
-  if (admission instanceof Response) return refuse(admission);
+  const deny = async (response: Response, who?: Principal): Promise<void> => {
+    options.onDenied?.({
+      code: await codeOf(response),
+      status: response.status,
+      method,
+      path: atPath[0]?.path,
+      principal: who?.id,
+      address: incoming.socket.remoteAddress ?? "",
+      token: response.status !== 401 ? undefined : authorization === undefined ? "missing" : "refused",
+    });
+    return refuse(response);
+  };
+  if (admission instanceof Response) return deny(admission);
   const { principal, ended } = admission;
   for (const [name, value] of Object.entries(options.door.corsHeaders(origin))) outgoing.setHeader(name, value);
   if (isClosing()) return refuse(problem(503, "closing", "The server is stopping.", { connection: "close" }));
@@ -195,9 +224,9 @@ async function answer(
   );
   if (route === undefined) return refuse(methodNotAllowed(allow));
   const role = route.access ?? "use";
-  if (role !== "public" && !principal.roles.has(role)) return refuse(roleRequired(role));
+  if (role !== "public" && !principal.roles.has(role)) return deny(roleRequired(role), principal);
   const overdrawn = role === "public" ? undefined : await overdraft(options, principal);
-  if (overdrawn !== undefined) return refuse(overdrawn);
+  if (overdrawn !== undefined) return deny(overdrawn, principal);
   const hasBody = method !== "GET" && method !== "HEAD" && method !== "DELETE";
   if (hasBody && "handleJson" in route && !isJson(incoming.headers["content-type"])) {
     return refuse(problem(415, "unsupported_media_type", "Send application/json."));
@@ -221,6 +250,12 @@ async function answer(
   const request = toRequest(incoming, url, signal);
   exchange.isEndless = route.isEndless?.(request, body.value) ?? false;
   return sendResponse(await route.handleJson(request, body.value, context), outgoing);
+}
+
+/** The code in a problem. */
+async function codeOf(response: Response): Promise<string> {
+  const { code } = (await response.clone().json()) as { readonly code?: unknown }; // all of the door's are problems
+  return String(code);
 }
 
 /** The refusal of one request too many. */

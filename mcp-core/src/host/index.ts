@@ -5,6 +5,7 @@ export { type Access, accessSettings, openAccess } from "./access/settings.js";
 export { tokenCommand } from "./access/tokens-command.js";
 export type { Notifier } from "./audience.js";
 export { auditCommand } from "./audit/command.js";
+export { type CallFacts, factsMetaKey, toldFacts } from "./audit/facts.js";
 export { type Body as AuditBody, toRecordText } from "./audit/line.js";
 export { auditSettings, openAudit } from "./audit/settings.js";
 export { type AuditTrail, openAuditTrail, type TrailOptions, type TrailStatus } from "./audit/trail.js";
@@ -17,11 +18,12 @@ export { CodedError, type ErrorDetails, type ErrorReport, toErrorReport } from "
 export { watchForChanges } from "./file-watch.js";
 export { type HostConfigOptions, type HostName, hostConfig, hostConfigFile, hostNames } from "./host-config.js";
 export type { HttpOptions } from "./http-options.js";
-export type { HttpServer, Route, RouteContext } from "./http-server.js";
+export type { Denial, HttpServer, Route, RouteContext } from "./http-server.js";
 export type { OnListen } from "./listens.js";
 export { createLog, type Log, type LogLevel, type LogOptions, logLevels } from "./log.js";
 export { toMcpSchema } from "./mcp-schema.js";
 export { nearestNames } from "./nearest.js";
+export { outputSetting } from "./output-setting.js";
 export type { PeerContext, PeerHandler, Peers } from "./peers.js";
 export type { PlainAnswer, PlainCall, PlainCallHandler } from "./plain-call.js";
 export {

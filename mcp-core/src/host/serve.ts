@@ -9,7 +9,14 @@ import { createAudience, type Notifier, serverOf } from "./audience.js";
 import { createDoor, isLoopback } from "./door.js";
 import { CodedError } from "./errors.js";
 import type { HttpOptions } from "./http-options.js";
-import { type JsonAnswer, type JsonRoute, openHttpServer, type Route, type RouteContext } from "./http-server.js";
+import {
+  type Denial,
+  type JsonAnswer,
+  type JsonRoute,
+  openHttpServer,
+  type Route,
+  type RouteContext,
+} from "./http-server.js";
 import { listenedUris, type OnListen } from "./listens.js";
 import type { Log } from "./log.js";
 import { createMcpEndpoint } from "./mcp-routes.js";
@@ -40,6 +47,8 @@ export interface ServeOptions {
   readonly onListen?: OnListen | undefined;
   /** Answers plain calls over HTTP without the SDK; needed only by a server that forwards them as they are. */
   readonly onPlainCall?: PlainCallHandler | undefined;
+  /** Told whom the door turns away, over HTTP. */
+  readonly onDenied?: ((denial: Denial) => void) | undefined;
   readonly log: Log;
   /** Ends everything. */
   readonly signal: AbortSignal;
@@ -119,6 +128,7 @@ async function serveHttp(options: ServeOptions): Promise<Served> {
     log,
     maxBodyBytes: http.maxBodyBytes ?? 4_194_304,
     rateLimiter: http.rateLimiter,
+    onDenied: options.onDenied,
     drainMs: http.drainMs ?? 5_000,
     async onDrained() {
       await Promise.allSettled([

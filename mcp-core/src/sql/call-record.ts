@@ -3,6 +3,7 @@
  * and how it ended. Never a value, a parameter, a message or a text that holds literals.
  */
 import { randomBytes } from "node:crypto";
+import type { CallFacts } from "../host/audit/facts.js";
 import { type Body, toRecordText } from "../host/audit/line.js";
 import type { AuditTrail } from "../host/audit/trail.js";
 import type { ErrorReport } from "../host/errors.js";
@@ -19,6 +20,8 @@ export interface Caller {
 
 /** A call as it begins. */
 export interface CallStart extends Caller {
+  /** Under which it is recorded elsewhere; default an id of its own. */
+  readonly call?: string | undefined;
   readonly tool: string;
   readonly access: "read" | "write";
   readonly source: string | undefined;
@@ -43,15 +46,16 @@ export interface CallRecord {
   begin(): Promise<void>;
   /** `asked`: its user was asked first, and nothing has happened yet. @throws CodedError `audit_unavailable` */
   end(outcome: "ok" | "asked" | ErrorReport, size: { readonly rows: number; readonly bytes: number }): Promise<void>;
+  /** What it turned out to be, once it has ended. */
+  facts(): CallFacts | undefined;
 }
 
 const maxTables = 50;
 
-/** A record for this call. */
-export function openCallRecord(trail: AuditTrail, start: CallStart): CallRecord {
-  const { tool, access, source, sql, lexis, principal, client } = start;
+/** A record for this call; without a trail it only gathers the facts, for whoever asked for them. */
+export function openCallRecord(trail: AuditTrail | undefined, start: CallStart): CallRecord {
+  const { call = randomBytes(8).toString("hex"), tool, access, source, sql, lexis, principal, client } = start;
   const began = performance.now();
-  const call = randomBytes(8).toString("hex");
   const who = {
     ...(principal === undefined ? {} : { principal: toRecordText(principal) }),
     ...(client === undefined
@@ -59,6 +63,7 @@ export function openCallRecord(trail: AuditTrail, start: CallStart): CallRecord 
       : { client: { name: toRecordText(client.name), version: toRecordText(client.version) } }),
   };
   let facts: ResultFacts = {};
+  let ended: CallFacts | undefined;
   if (source !== undefined) facts = { source };
   if (sql !== undefined) {
     const { fingerprint, verb } = fingerprintOf(sql, lexis);
@@ -83,14 +88,16 @@ export function openCallRecord(trail: AuditTrail, start: CallStart): CallRecord 
       facts = first;
     },
     async begin() {
-      if (trail.isRequired) await trail.ready();
-      if (access === "write") await trail.append({ event: "begin", ...what() });
+      if (trail?.isRequired) await trail.ready();
+      if (access === "write") await trail?.append({ event: "begin", ...what() });
     },
     async end(outcome, { rows, bytes }) {
       const how = typeof outcome === "string" ? { outcome } : { outcome: outcome.code, ...codesOf(outcome) };
+      ended = { ...facts, rows, bytes, ...how };
       const ms = Math.round((performance.now() - began) * 100) / 100;
-      await trail.append({ event: "call", ...what(), rows, bytes, ms, ...how });
+      await trail?.append({ event: "call", ...what(), rows, bytes, ms, ...how });
     },
+    facts: () => ended,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import { askedFacts, factsMetaKey } from "../host/audit/facts.js";
 import type { AuditTrail } from "../host/audit/trail.js";
 import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
 import { cacheMetaKey, principalOf } from "../host/principal.js";
@@ -126,7 +127,11 @@ async function callTool(
   const progressToken = _meta?.progressToken;
   const principal = principalOf(context, service.settings);
   const client = clientOf(entrance, context);
-  const record = service.audit && recordCall(service.audit, tool, given, service, { principal: principal.id, client });
+  const asked = askedFacts(context, service.settings);
+  const isRecorded = service.audit !== undefined || asked !== undefined;
+  const record = isRecorded
+    ? recordCall(tool, given, service, { call: asked, principal: principal.id, client })
+    : undefined;
   const human = toHuman(entrance, context, principal);
   const own = { ...service, sources: boundTo(service.sources, principal) };
   const call: Call = {
@@ -164,13 +169,13 @@ async function callTool(
     return {
       content: [{ type: "text", text }],
       ...(structured ? { structuredContent: JSON.parse(text) } : {}),
-      ...(call.memory.answered === undefined ? {} : { _meta: { [cacheMetaKey]: call.memory.answered } }),
+      ...metaOf(call, record, asked),
     };
   } catch (thrown) {
     if (thrown instanceof Question && !signal.aborted) {
       finish("asked");
       await endRecord(record, tool, "asked", { rows: 0, bytes: 0 });
-      return toInputRequired(thrown);
+      return { ...toInputRequired(thrown), ...metaOf(call, record, asked) };
     }
     const error = signal.aborted ? cancelled(thrown) : await withCallHints(thrown, given, call);
     const refusal = toReport(error, service.log);
@@ -179,8 +184,18 @@ async function callTool(
     // who is told that nothing happens unrecorded must not learn more from an unrecorded refusal
     const unrecorded = await record?.end(refusal, size).catch((failure: unknown) => toReport(failure, service.log));
     finish(unrecorded?.code ?? refusal.code);
-    return { content: [{ type: "text", text: unrecorded ? toJsonText(unrecorded) : text }], isError: true };
+    const told = unrecorded ? toJsonText(unrecorded) : text;
+    return { content: [{ type: "text", text: told }], isError: true, ...metaOf(call, record, asked) };
   }
+}
+
+/** Where the answer is from, and what the call turned out to be for the gateway that asked. */
+function metaOf({ memory }: Call, record: CallRecord | undefined, asked: string | undefined) {
+  const _meta = {
+    ...(memory.answered === undefined ? {} : { [cacheMetaKey]: memory.answered }),
+    ...(asked === undefined ? {} : { [factsMetaKey]: record?.facts() }),
+  };
+  return Object.keys(_meta).length === 0 ? {} : { _meta };
 }
 
 /** A write that has happened is answered all the same: its beginning is on record. */
@@ -190,16 +205,15 @@ async function endRecord(record: CallRecord | undefined, tool: Tool, ...end: Par
 }
 
 function recordCall(
-  trail: AuditTrail,
   tool: Tool,
   given: unknown,
   service: Service,
-  who: Pick<CallStart, "principal" | "client">,
+  who: Pick<CallStart, "call" | "principal" | "client">,
 ): CallRecord {
   const { sql, source: asked } = textsOf(given);
   const [only] = service.sources.keys();
   const named = asked === undefined && service.sources.size === 1 ? only : asked;
-  return openCallRecord(trail, {
+  return openCallRecord(service.audit, {
     tool: tool.name,
     access: tool.access,
     source: named !== undefined && service.sources.has(named) ? named : undefined,

@@ -10,6 +10,9 @@ import { type SessionToolOptions, sessionTools } from "./tools.js";
 /** A way to a session's server, and what is passed on to it. */
 export interface SessionCall extends Route {
   readonly arguments: Fields;
+  /** The session's public id and its name of the database. */
+  readonly sessionId: string;
+  readonly connection: string;
 }
 
 /** The sessions as the front sees them. */
@@ -31,10 +34,10 @@ export function createSessionDesk(options: SessionToolOptions): SessionDesk {
     async route(owner, { session, source, ...rest }, request) {
       const key = { principal: request.principal.id, reference: textOf("session", session) };
       const name = source === undefined ? undefined : textOf("source", source);
-      const { member, template } = await options.sessions.route(key, name);
+      const { member, template, sessionId, connection } = await options.sessions.route(key, name);
       // a template's settings decide which tools its databases have
       if (!owner.servers.includes(`template:${template}`)) throw notFound("tool for this source", owner.name, []);
-      return { member, name: owner.name, entry: owner.entry, arguments: rest };
+      return { member, name: owner.name, entry: owner.entry, arguments: rest, sessionId, connection };
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Everything about sessions, joined: store, vault, records, servers, pages, tools and operations, closed together. */
 import { CodedError, type Environment, type Log, type Route } from "@database-interface/mcp-core/host";
+import type { Recorder } from "../audit/recorder.js";
 import type { Member } from "../member.js";
 import type { Gauge } from "../meter.js";
 import type { Operation } from "../operation.js";
@@ -15,11 +16,13 @@ import { sessionOperations } from "./operations.js";
 import { pageRoutes } from "./page-routes.js";
 import { createPages, type PageListener, type Pages } from "./pages.js";
 import { type Pin, planConnection } from "./plan.js";
+import { createSessionAdmin, type SessionAdmin } from "./session-admin.js";
 import { noCounts, sessionGauges } from "./session-gauges.js";
 import { createSessionIndex } from "./session-index.js";
 import { createSessionRecords } from "./session-records.js";
 import { createSessionServers } from "./session-servers.js";
 import type { SessionSettings } from "./session-settings.js";
+import { createSessionWatch } from "./session-watch.js";
 import { createSessions, type Sessions } from "./sessions.js";
 import { type Lookup, lookupAll, pinAddress } from "./target.js";
 import { createTickets } from "./tickets.js";
@@ -29,6 +32,7 @@ export interface OpenSessionsOptions {
   readonly settings: SessionSettings;
   readonly environment: Environment;
   readonly log: Log;
+  readonly recorder: Recorder;
   /** The templates of the moment. */
   templates(): ReadonlyMap<string, Template>;
   /** How servers are planned at the moment. */
@@ -43,6 +47,7 @@ export interface OpenSessionsOptions {
 /** The sessions at work. */
 export interface OpenSessions extends AsyncDisposable {
   readonly sessions: Sessions;
+  readonly admin: SessionAdmin;
   readonly desk: SessionDesk;
   readonly operations: readonly Operation[];
   /** The pages. */
@@ -105,10 +110,26 @@ export function openSessions(options: OpenSessionsOptions): OpenSessions {
   const releases = peers?.on(releaseTopic, (value) => {
     const { record, connection } = value as Released; // told by one of us
     servers.release(record, connection);
+    if (connection === undefined) watch.ended(record);
   });
   const counts = noCounts();
+  const { note } = options.recorder;
+  const watch = createSessionWatch({
+    idleMs: limits.idleMs,
+    log,
+    // by its id: a record moves when its key is replaced
+    isThere: ({ principal, id }) => sessions.show(principal, id).then(() => true, isOther("session_not_found")),
+    onExpired({ id, principal, record }) {
+      servers.release(record);
+      counts.expired++;
+      log.info("session_expired", { principal, session: id });
+      note("session", { action: "expired", principal, session: id }).catch(() => {}); // the trail's own log says it
+    },
+  });
   const sessions = createSessions({
     counts,
+    watch,
+    note,
     records,
     index,
     servers,
@@ -122,22 +143,25 @@ export function openSessions(options: OpenSessionsOptions): OpenSessions {
       peers?.tell(releaseTopic, released);
     },
   });
+  const admin = createSessionAdmin({ records, sessions });
   const tickets = createTickets({ store, vault });
   const invitations = createInvitations({ sessions, tickets, pages, templates, pin });
   const routes = pageRoutes(invitations, { log });
   return {
     sessions,
+    admin,
     desk: createSessionDesk({ sessions, invitations, templates }),
     operations: [...sessionOperations({ sessions, invitations, templates }), ...(replicas?.operations ?? [])],
     routes,
     pages,
     opened,
     replicas,
-    gauges: () => sessionGauges(counts, servers.members),
+    gauges: () => sessionGauges(counts, servers.members, watch.sessions),
     get members() {
       return servers.members;
     },
     async [Symbol.asyncDispose]() {
+      watch[Symbol.dispose]();
       releases?.[Symbol.dispose]();
       await replicas?.[Symbol.asyncDispose]();
       await pages[Symbol.asyncDispose]();
@@ -152,3 +176,11 @@ interface Released {
   readonly record: string;
   readonly connection?: string | undefined;
 }
+
+/** For `catch`: no when it is this error, else the error itself. */
+const isOther =
+  (code: string) =>
+  (error: unknown): false => {
+    if (error instanceof CodedError && error.code === code) return false;
+    throw error;
+  };

@@ -36,6 +36,8 @@ export interface SessionRecords {
   /** Changes a session; tried again when somebody else has changed it meanwhile. @throws as `find`, and what `change` throws */
   update(principal: string, reference: string, change: (found: FoundSession) => KeptSession): Promise<FoundSession>;
   remove(record: string): Promise<boolean>;
+  /** Milliseconds it lives if nobody uses it; undefined when it is gone. */
+  remainingMs(record: string): Promise<number | undefined>;
   /** The names of all sessions: for people, not for calls. */
   all(): Promise<readonly string[]>;
   sealPassword(password: string, place: PasswordPlace): string;
@@ -155,6 +157,7 @@ export function createSessionRecords({
         retryable: true,
       });
     },
+    remainingMs: (record) => store.remainingMs(prefix + record),
     remove: (record) => store.delete(prefix + record),
     all: async () => (await store.list(prefix)).map((key) => key.slice(prefix.length)),
   };

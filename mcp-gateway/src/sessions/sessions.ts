@@ -3,6 +3,8 @@
  * them. How they are asked for (tools, REST, a page) is for others.
  */
 import { CodedError, type Log, nearestNames } from "@database-interface/mcp-core/host";
+import type { Note } from "../audit/recorder.js";
+import { codeOf } from "../errors.js";
 import type { Member } from "../member.js";
 import type { Template } from "../template.js";
 import { checkConnection } from "./check-connection.js";
@@ -20,6 +22,7 @@ import type { SessionCounts } from "./session-gauges.js";
 import type { SessionIndex } from "./session-index.js";
 import { type FoundSession, type SessionLife, type SessionRecords, sessionNotFound } from "./session-records.js";
 import type { SessionServers } from "./session-servers.js";
+import type { SessionWatch } from "./session-watch.js";
 
 /** How much anybody may have. */
 export interface SessionLimits extends SessionLife {
@@ -42,6 +45,9 @@ export interface SessionsOptions {
   /** Called with the name of each session that is closed here, or of which a connection is removed. */
   onReleased(record: string, connection?: string): void;
   readonly counts: SessionCounts;
+  /** Told of every session that is used here. */
+  readonly watch: SessionWatch;
+  readonly note: Note;
   readonly log: Log;
   readonly now?: (() => number) | undefined;
 }
@@ -71,7 +77,8 @@ export interface Sessions {
   list(principal: string): Promise<readonly SessionView[]>;
   /** Takes the reference, or the public id of one's own session, as `close` does. */
   show(principal: string, handle: string): Promise<SessionView>;
-  close(principal: string, handle: string): Promise<void>;
+  /** `by`: who closes another's. */
+  close(principal: string, handle: string, by?: string): Promise<void>;
   /** @throws CodedError `conflict`, `connection_limit` when the session has no place for it */
   assertRoom(key: SessionKey, name: string): Promise<void>;
   /** Tries the connection and keeps it. @throws CodedError as the database answers, `target_forbidden`, `conflict`, `busy` */
@@ -83,7 +90,13 @@ export interface Sessions {
 }
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { records, index, servers, limits, counts, log, now = Date.now } = options;
+  const { records, index, servers, limits, counts, watch, note, log, now = Date.now } = options;
+
+  const seen = (found: FoundSession): FoundSession => {
+    watch.seen(found);
+    return found;
+  };
+  const find = async (principal: string, reference: string) => seen(await records.find(principal, reference));
 
   const view = ({ session }: FoundSession): SessionView => ({
     id: session.id,
@@ -110,20 +123,23 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   async function byHandle(principal: string, handle: string): Promise<FoundSession> {
-    if (!isSessionId(handle)) return records.find(principal, handle);
+    if (!isSessionId(handle)) return find(principal, handle);
     const entry = (await index.read(principal)).find(({ id }) => id === handle);
     const found = entry === undefined ? undefined : await records.peek(entry.record);
     if (found === undefined) throw sessionNotFound();
     return found;
   }
 
-  async function end(principal: string, { record, session }: FoundSession): Promise<void> {
+  async function end(principal: string, { record, session }: FoundSession, by: string): Promise<void> {
     await records.remove(record);
+    watch.ended(session.id);
     servers.release(record);
     options.onReleased(record);
     await index.update(principal, (all) => all.filter(({ id }) => id !== session.id));
     counts.closed++;
     log.info("session_closed", { principal, session: session.id });
+    const who = by === principal ? {} : { by };
+    await note("session", { action: "closed", principal, ...who, session: session.id }).catch(() => {}); // it is closed
   }
 
   function assertPlace({ connections }: KeptSession, name: string): void {
@@ -168,7 +184,9 @@ export function createSessions(options: SessionsOptions): Sessions {
       const openedAt = now();
       const id = newSessionId();
       const session = { id, principal, label, openedAt, endsAt: openedAt + maxAgeMs, connections: [] };
+      await note("session", { action: "opened", principal, session: id });
       const { reference, found } = await records.create(session);
+      watch.seen(found);
       await index.update(principal, (all) => [...all, { id, record: found.record }]);
       counts.opened++;
       log.info("session_opened", { principal, session: id });
@@ -176,17 +194,21 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     list: async (principal) => (await living(principal)).map(view),
     show: async (principal, handle) => view(await byHandle(principal, handle)),
-    close: async (principal, handle) => end(principal, await byHandle(principal, handle)),
+    close: async (principal, handle, by = principal) => end(principal, await byHandle(principal, handle), by),
     async assertRoom({ principal, reference }, name) {
-      assertPlace((await records.find(principal, reference)).session, name);
+      assertPlace((await find(principal, reference)).session, name);
     },
     async connect({ principal, reference }, draft, password, signal) {
-      assertPlace((await records.find(principal, reference)).session, draft.name);
+      const { session: before } = await find(principal, reference);
       const { name, template, ...place } = draft;
-      await options.pin(draft); // for its own words; the server's start looks again
-      const attempt = servers.attempt(principal, { ...place, template, password });
+      const about = { principal, session: before.id, source: name, template: template.name };
+      let attempt: ReturnType<SessionServers["attempt"]> | undefined;
       try {
+        assertPlace(before, name);
+        await options.pin(draft); // for its own words; the server's start looks again
+        attempt = servers.attempt(principal, { ...place, template, password });
         await checkConnection(attempt.member, draft, signal);
+        await note("session", { action: "connected", ...about });
         const { record, session } = await records.update(principal, reference, ({ session, record }) => {
           assertPlace(session, name);
           const sealed = records.sealPassword(password, { record, reference, connection: name });
@@ -195,15 +217,17 @@ export function createSessions(options: SessionsOptions): Sessions {
         });
         servers.use({ record, connection: name }, principal, { ...place, template, password }, limits.idleMs);
         counts.connected++;
+        watch.seen({ record, session, version: "" });
         log.info("session_connected", { principal, session: session.id, connection: name, template: template.name });
         const kept = session.connections.find((one) => one.name === name);
         if (kept === undefined) throw new Error("The connection that was just added is gone.");
         return viewOfConnection(kept);
       } catch (error) {
         counts.refused++;
+        await note("session", { action: "refused", ...about, outcome: signal.aborted ? "cancelled" : codeOf(error) });
         throw error;
       } finally {
-        await attempt.end();
+        await attempt?.end();
       }
     },
     async disconnect({ principal, reference }, name) {
@@ -215,9 +239,11 @@ export function createSessions(options: SessionsOptions): Sessions {
       servers.release(record, name);
       options.onReleased(record, name);
       log.info("session_disconnected", { principal, session: session.id, connection: name });
+      const about = { principal, session: session.id, source: name };
+      await note("session", { action: "disconnected", ...about }).catch(() => {}); // it is
     },
     async route({ principal, reference }, name) {
-      const { record, session } = await records.find(principal, reference);
+      const { record, session } = await find(principal, reference);
       const kept = chooseConnection(session, name);
       const credentials = credentialsOf(kept, record, reference);
       const member = servers.use({ record, connection: kept.name }, principal, credentials, limits.idleMs);

@@ -110,6 +110,11 @@ export function openFileStore(folder: string, { now = Date.now }: { now?: () => 
         });
         return version;
       }),
+    remainingMs: (key) =>
+      inFolder(async () => {
+        const found = await read(key);
+        return found === undefined ? undefined : found.expiresAt - now();
+      }),
     touch: (key, ttlMs) => inFolder(async () => (await touched(key, ttlMs)) !== undefined),
     delete: (key, { ifVersion } = {}) =>
       inFolder(async () => {

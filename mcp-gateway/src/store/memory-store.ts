@@ -35,6 +35,10 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       records.set(key, { value, version, expiresAt: now() + ttlMs });
       return version;
     },
+    async remainingMs(key) {
+      const record = alive(key);
+      return record === undefined ? undefined : record.expiresAt - now();
+    },
     async touch(key, ttlMs) {
       const record = alive(key);
       if (record !== undefined) touch(key, record, ttlMs);

@@ -48,6 +48,11 @@ export function createRedisStore(connection: RedisConnection): Store {
         const isSet = await client.commands.eval(setIfVersion, { keys: [keyOf(key)], arguments: given });
         return Number(isSet) === 1 ? version : undefined;
       }),
+    remainingMs: (key) =>
+      run(async ({ commands }) => {
+        const left = Number(await commands.pTTL(keyOf(key)));
+        return left < 0 ? undefined : left;
+      }),
     touch: (key, ttlMs) => run(async ({ commands }) => Number(await commands.pExpire(keyOf(key), ttlMs)) === 1),
     delete: (key, { ifVersion } = {}) =>
       run(async (client) => {

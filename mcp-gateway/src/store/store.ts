@@ -38,6 +38,8 @@ export interface Store extends AsyncDisposable {
   get(key: string, options?: ReadOptions): Promise<StoredRecord | undefined>;
   /** The record's new version, undefined when `ifVersion` did not hold. */
   set(key: string, value: string, options: WriteOptions): Promise<string | undefined>;
+  /** Milliseconds it would live if nobody touched it; undefined when there is none. For people. */
+  remainingMs(key: string): Promise<number | undefined>;
   /** Lets a record live for so long from now; false when there is none. */
   touch(key: string, ttlMs: number): Promise<boolean>;
   /** False when there was none, or `ifVersion` did not hold. */

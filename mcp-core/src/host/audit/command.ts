@@ -1,15 +1,26 @@
 /** The commands `audit verify` and `audit tail`, the same in every program that writes a trail. */
-import { join } from "node:path";
 import * as v from "valibot";
 import { CodedError } from "../errors.js";
+import { outputSetting } from "../output-setting.js";
 import { wholeSchema } from "../quantities.js";
 import { type CommandSpec, defineCommand } from "../run-command.js";
 import { setting } from "../setting.js";
-import { toFileName } from "./files.js";
+import { followRecords, newestRecords } from "./follow.js";
 import { auditKeySetting } from "./settings.js";
-import { type ChainReport, findChains, linesOf, verifyAudit } from "./verify.js";
+import { type ChainReport, verifyAudit } from "./verify.js";
 
-const printsJson = setting(v.optional(v.boolean()), { describe: "Prints JSON.", file: false });
+/** Records are shown whose field is exactly this. */
+const only = (what: string) =>
+  setting(v.optional(v.string()), { describe: `Only records of this ${what}.`, placeholder: what, file: false });
+
+const filterSettings = {
+  event: only("event"),
+  principal: only("principal"),
+  session: only("session"),
+  source: only("source"),
+  tool: only("tool"),
+  outcome: only("outcome"),
+};
 
 /** The command `audit` of a program. */
 export function auditCommand({ name, version }: { readonly name: string; readonly version: string }): CommandSpec {
@@ -24,34 +35,54 @@ export function auditCommand({ name, version }: { readonly name: string; readonl
         describe: "Older files were put elsewhere: believes the first one that is there.",
         file: false,
       }),
-      json: printsJson,
+      output: outputSetting,
       auditKey: auditKeySetting,
     },
-    examples: [[`${name} audit verify /var/log/audit`, "0 when every chain is whole, 1 when one is not"]],
+    examples: [
+      [`${name} audit verify /var/log/audit`, "0 when every chain is whole, 1 when one is not"],
+      [`${name} audit verify /var/log/audit --output json`, "a report for each chain, with what is wrong and where"],
+    ],
     async run({ positionals, values, io }) {
       const options = { key: values.auditKey, isPartial: values.partial };
       const reports = await verifyAudit(onlyPath(positionals), options);
-      io.stdout.write(values.json ? `${JSON.stringify(reports, null, 2)}\n` : reports.map(toText).join(""));
+      io.stdout.write(
+        values.output === "json" ? `${JSON.stringify(reports, null, 2)}\n` : reports.map(toText).join(""),
+      );
       return reports.some(({ breach }) => breach !== undefined) ? 1 : 0;
     },
   });
   const tail = defineCommand({
     name: "tail",
     version,
-    summary: "Prints the newest records of all chains, in order of time, a line each.",
+    summary: "Prints the newest records of all chains, in order of time, a JSON line each.",
     positionals: [path],
     settings: {
-      lines: setting(wholeSchema({ min: 1, max: 100_000 }), {
+      lines: setting(wholeSchema({ min: 0, max: 100_000 }), {
         describe: "How many.",
         alias: "n",
         default: 20,
         file: false,
       }),
+      follow: setting(v.optional(v.boolean()), {
+        describe: "Goes on with what is written, until it is stopped.",
+        alias: "f",
+        file: false,
+      }),
+      ...filterSettings,
     },
-    examples: [[`${name} audit tail /var/log/audit --lines 100`, "the last hundred"]],
-    async run({ positionals, values, io }) {
-      const records = await newest(onlyPath(positionals), values.lines);
-      for (const record of records) io.stdout.write(`${record}\n`);
+    examples: [
+      [`${name} audit tail /var/log/audit --lines 100`, "the last hundred"],
+      [`${name} audit tail /var/log/audit -f --principal ada`, "what ada does, as she does it"],
+      [`${name} audit tail /var/log/audit --outcome read_only`, "the last attempts to write where one may only read"],
+    ],
+    async run({ positionals, values, io: { signal, stdout } }) {
+      const folder = onlyPath(positionals);
+      const { lines: count, follow, event, principal, session, source, tool, outcome } = values;
+      const wanted = { event, principal, session, source, tool, outcome };
+      const { lines, readUpTo } = await newestRecords(folder, count, wanted);
+      for (const line of lines) stdout.write(`${line}\n`);
+      if (follow !== true) return 0;
+      for await (const line of followRecords(folder, { readUpTo, wanted, signal })) stdout.write(`${line}\n`);
       return 0;
     },
   });
@@ -87,26 +118,4 @@ function toText({ chain, files, records, from, to, breach, notes }: ChainReport)
           `  whole before it: ${extent}`,
         ];
   return `${[...lines, ...notes.map((note) => `  note: ${note}`)].join("\n")}\n`;
-}
-
-async function newest(path: string, count: number): Promise<readonly string[]> {
-  const { folder, chains } = await findChains(path);
-  const found: { readonly time: string; readonly line: string }[] = [];
-  for (const { chain, files } of chains) {
-    let lines: string[] = [];
-    for (const file of [...files].reverse()) {
-      const older: string[] = [];
-      for await (const { text, isWhole } of linesOf(join(folder, toFileName(chain, file)))) {
-        if (isWhole) older.push(text);
-        if (older.length > 2 * count) older.splice(0, count);
-      }
-      lines = [...older.slice(-count), ...lines].slice(-count);
-      if (lines.length === count) break;
-    }
-    found.push(...lines.map((line) => ({ time: /"time":"([^"]*)"/.exec(line)?.[1] ?? "", line })));
-  }
-  return found
-    .sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
-    .slice(-count)
-    .map(({ line }) => line);
 }
