@@ -40,7 +40,7 @@ async function main(signal) {
   open.push(demo);
   const url = await startGateway(demo.url);
   process.stdout.write(`${hostLines(url)}\n\n`);
-  const code = await agent(["run", join(root, "examples/shop-report.json"), "--gateway", `${url}/mcp`]);
+  const code = await agent(["run", join(root, "examples/tasks/shop-report.json"), "--gateway", `${url}/mcp`]);
   if (code !== 0 || signal.aborted || !process.stdin.isTTY || !process.stdout.isTTY) return code;
   process.stdout.write("\nThe interactive agent: SQL, \\dt, \\d orders, \\? for help, \\q to leave.\n\n");
   return agent(["--gateway", `${url}/mcp`]);

@@ -7,6 +7,11 @@ import { AgentError, nearest } from "./errors.js";
 
 const name = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,40}$/, "Letters, digits, _ and -, at most 40."));
 
+/** The formats a report or a result can be written in. */
+export const formatSchema = v.picklist(["table", "vertical", "markdown", "csv", "json", "jsonl"]);
+/** A format a report or a result can be written in. */
+export type Format = v.InferOutput<typeof formatSchema>;
+
 const connectionSchema = v.strictObject({
   name: v.pipe(name, v.description("How statements refer to it; its source in a gateway that runs elsewhere.")),
   url: v.optional(
@@ -31,12 +36,16 @@ const statementSchema = v.strictObject({
   params: v.optional(v.pipe(v.array(v.unknown()), v.description("Values for $1… or ?, in order."))),
   source: v.optional(v.pipe(v.string(), v.description("Name of the connection; needed when there are several."))),
   maxRows: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  output: v.optional(
+    v.pipe(
+      v.strictObject({
+        file: v.pipe(v.string(), v.nonEmpty(), v.description("Environment variables in it are filled in.")),
+        format: v.optional(v.pipe(formatSchema, v.description("By default what the file's ending names."))),
+      }),
+      v.description("All its rows into a file of their own."),
+    ),
+  ),
 });
-
-/** The formats a report or a result can be written in. */
-export const formatSchema = v.picklist(["table", "vertical", "markdown", "csv", "json", "jsonl"]);
-/** A format a report or a result can be written in. */
-export type Format = v.InferOutput<typeof formatSchema>;
 
 /** A task as its file has it. */
 export const taskSchema = v.strictObject({
@@ -176,6 +185,7 @@ function knownKeys(path: readonly v.IssuePathItem[]): string[] {
     case "connections":
       return Object.keys(connectionSchema.entries);
     case "statements":
+      if (path[2]?.key === "output") return ["file", "format"];
       return Object.keys(statementSchema.entries);
     case "inspect":
       return Object.keys(inspectSchema.entries);

@@ -175,6 +175,41 @@ describe("run", () => {
     });
   });
 
+  test("a statement's file that cannot be written fails the run, and keeps none of the others", async () => {
+    const good = join(folder.path, "good.csv");
+    const bad = join(folder.path, "task-none.json", "x.csv");
+    writeFileSync(join(folder.path, "task-none.json"), "");
+    const [statement] = statements;
+    const file = taskFile({
+      connections: [{ name: "db", url: database.url }],
+      statements: [
+        { ...statement, name: "bad", output: { file: bad } },
+        { ...statement, name: "good", output: { file: good } },
+        { ...statement, name: "odd", output: { file: join(folder.path, "odd.rows"), format: "jsonl" } },
+      ],
+    });
+    const { code, stdout, stderr } = await runAgent(["run", file, "-o", "json"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("[output_unwritable]");
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      files: [{ statement: "bad", error: { code: "output_unwritable" } }, { statement: "good", rows: 2 }, { rows: 2 }],
+    });
+    expect(readFileSync(good, "utf8")).toBe("id,name\r\n1,Ada\r\n2,李小龍\r\n");
+  });
+
+  test("a statement's file whose ending names no format is refused before anything runs", async () => {
+    const file = taskFile({
+      connections: [{ name: "db", url: database.url }],
+      statements: [{ sql: "SELECT 1", output: { file: "x.rows" } }],
+    });
+    const { code, stderr } = await runAgent(["run", file]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining("statements.0.output: The ending of x.rows"),
+    });
+  });
+
   test("tells what it does on stderr while it does it", async () => {
     const { stderr } = await runAgent([
       "run",

@@ -45,7 +45,7 @@ describe("the same", () => {
     ["numbers within the tolerance", [[1.01], [2]], [[2.005], [1]], ["numeric"], ["numeric"], { tolerance: 0.01 }],
     [
       "a pairing that the first choice would block",
-      [[1], [1.5]],
+      [[1.5], [1]],
       [[1.5], [2]],
       ["numeric"],
       ["numeric"],

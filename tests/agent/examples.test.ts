@@ -1,18 +1,21 @@
 /** Every example runs, on both engines where it can, and answers what the sample's own rows add up to. */
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createShop } from "@database-interface/mcp-core/sample";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Report } from "../../agent/src/index.js";
 import { loadShop as loadMysql } from "../../mcp-mysql/src/demo.js";
 import { loadShop as loadPostgres } from "../../mcp-postgres/src/demo.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { runAgent, temporaryFolder } from "./support.js";
 
-const example = (name: string): string => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+vi.setConfig({ testTimeout: 120_000 }); // several processes a test, on a machine that may be busy
+
+const example = (name: string): string =>
+  fileURLToPath(new URL(`../../examples/${name.endsWith(".json") ? "tasks/" : ""}${name}`, import.meta.url));
 const { totals } = createShop();
 const databases: Record<string, TestDatabase> = {};
 const urlOf = (engine: string): string => databases[engine]?.url ?? "";
@@ -60,6 +63,35 @@ describe.each(["PostgreSQL", "MariaDB"])("on %s", (engine) => {
     });
     expect(stdout).not.toBe("");
     if (name === "query.mjs") expect(stdout).toContain(`${totals.rowCounts.order_items} order lines`);
+  });
+
+  test("exports.json writes each statement's rows into a file of its own, all of them, and a report", async () => {
+    using folder = temporaryFolder();
+    const { code, stderr } = await runAgent(["run", example("exports.json")], {
+      environment: { DATABASE_URL: urlOf(engine), EXPORT_FOLDER: folder.path },
+    });
+    expect({ code, said: stderr.includes(`${totals.rowCounts.order_items} rows are in`) }).toEqual({
+      code: 0,
+      said: true,
+    });
+    const lines = (name: string) => readFileSync(join(folder.path, name), "utf8").trimEnd().split(/\r?\n/);
+    expect(new Set(lines("orders-by-status.csv").slice(1))).toEqual(
+      new Set(totals.ordersByStatus.map(({ status, orders }) => `${status},${orders}`)),
+    );
+    expect(lines("order-lines.jsonl")).toHaveLength(totals.rowCounts.order_items ?? 0); // beyond maxRows
+    expect(lines("countries.md").slice(0, 2)).toEqual(["| code | name | vat_rate |", "| --- | --- | --: |"]);
+    const report = JSON.parse(lines("report.json").join("\n"));
+    expect(report.files.map(({ statement, rows }: { statement: string; rows: number }) => [statement, rows])).toEqual([
+      ["Orders by status", totals.ordersByStatus.length],
+      ["Order lines", totals.rowCounts.order_items],
+      ["Countries", totals.rowCounts.countries],
+    ]);
+    expect(readdirSync(folder.path).sort()).toEqual([
+      "countries.md",
+      "order-lines.jsonl",
+      "orders-by-status.csv",
+      "report.json",
+    ]);
   });
 
   test("schema-overview.json writes a document", async () => {

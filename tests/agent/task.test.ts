@@ -60,6 +60,13 @@ describe("a task that does not fit", () => {
       "statements.0.maxRows does not fit",
       ">=1",
     ],
+    [
+      "has a misspelt key of a statement's file",
+      '{"statements":[{"sql":"x","output":{"file":"x.csv","fiel":"x"}}]}',
+      "task_invalid",
+      "no key statements.0.output.fiel",
+      "Did you mean file?",
+    ],
     ["is a list", "[]", "task_invalid", "the task does not fit", "Expected Object"],
   ])("%s", async (_, text, code, message, hint) => {
     const error: unknown = await parseText(text).catch((thrown: unknown) => thrown);
@@ -125,11 +132,8 @@ test("the published JSON Schema is the one that parses tasks", () => {
   expect(JSON.parse(readFileSync(at("agent/schema/task.json"), "utf8"))).toEqual(taskJsonSchema());
 });
 
-test.each(readdirSync(at("examples")).filter((name) => name.endsWith(".json") && !name.includes("gateway")))(
-  "examples/%s is a task",
-  async (name) => {
-    const { $schema, ...task } = parseTask(await readJsonFile(at(`examples/${name}`), input("")));
-    expect($schema).toBe("../agent/schema/task.json");
-    expect(task.statements?.length).toBeGreaterThan(0);
-  },
-);
+test.each(readdirSync(at("examples/tasks")))("examples/tasks/%s is a task", async (name) => {
+  const { $schema, ...task } = parseTask(await readJsonFile(at(`examples/tasks/${name}`), input("")));
+  expect($schema).toBe("../../agent/schema/task.json");
+  expect(task.statements?.length).toBeGreaterThan(0);
+});

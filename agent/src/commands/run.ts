@@ -18,7 +18,7 @@ export const runCommand = defineCommand({
     quiet: quietOption,
   },
   examples: [
-    ["$0 run examples/shop-report.json", "with DATABASE_URL set"],
+    ["$0 run examples/tasks/shop-report.json", "with DATABASE_URL set"],
     ["$0 run report.json --output json", "for programs"],
   ],
   choose({ task, output, ...parsed }) {

@@ -10,8 +10,10 @@ import { type Format, parseTask } from "../task.js";
 import { chooseGateway, type GatewayFlags, remote } from "./gateway-choice.js";
 import { exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "./io.js";
 import { createFeedback } from "./print/feedback.js";
-import { formatReport } from "./print/report.js";
+import { formatError, formatReport } from "./print/report.js";
+import { toVisible } from "./print/text.js";
 import { storeWord, warnOfPassingKeys } from "./sessions.js";
+import { assertFiles, writeStatementFiles } from "./statement-files.js";
 
 /** What the command line says. */
 export interface RunFlags extends GatewayFlags {
@@ -31,6 +33,7 @@ type ParsedTask = ReturnType<typeof parseTask>;
 /** Runs the task; the exit code is 1 when a connection or a statement failed. */
 export async function runTask(flags: RunFlags, io: Io): Promise<number> {
   const task = parseTask(await readJsonFile(flags.file, io.stdin));
+  assertFiles(task);
   const spec = await gatewayOf(task, flags, io);
   const style = stylesOf(io);
   using interrupt = onInterrupt();
@@ -54,8 +57,15 @@ export async function runTask(flags: RunFlags, io: Io): Promise<number> {
   });
   if (report === undefined) return exitCodes.interrupted;
   if (sessions !== undefined && !flags.quiet) io.stderr.write(`Session ${run.session}\n`);
-  if (!flags.events) await writeReport(task, flags, io, (format, options) => formatReport(report, format, options));
-  return report.ok ? exitCodes.ok : exitCodes.failed;
+  const files = await writeStatementFiles(task, report, agent, io.environment, interrupt.signal);
+  for (const { statement, file, rows, error } of files) {
+    if (error !== undefined) io.stderr.write(`${toVisible(statement)}: ${formatError(error, style.err)}\n`);
+    else if (!flags.quiet) io.stderr.write(`${toVisible(statement)}: ${rows} rows are in ${toVisible(file)}\n`);
+  }
+  const ok = report.ok && files.every(({ error }) => error === undefined);
+  const full = files.length === 0 ? report : { ...report, ok, files };
+  if (!flags.events) await writeReport(task, flags, io, (format, options) => formatReport(full, format, options));
+  return ok ? exitCodes.ok : exitCodes.failed;
 }
 
 async function writeReport(

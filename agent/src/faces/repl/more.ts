@@ -1,14 +1,12 @@
 /** What can be done with the last result: read on, write all of it into a file, draw it, watch it change. */
-import { open, rename, rm } from "node:fs/promises";
-import { extname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Agent } from "../../agent.js";
 import { AgentError } from "../../errors.js";
 import type { QueryResult } from "../../result.js";
 import { type Format, formatSchema } from "../../task.js";
 import { type ChartKind, chartKinds, toChart } from "../print/chart.js";
-import { createDocument } from "../print/document.js";
 import { describeRows } from "../print/report.js";
+import { formatOfFile, writeRows } from "../print/row-file.js";
 import { type LastResult, lastOf, type Session } from "./session.js";
 
 /** The rows after those shown. */
@@ -46,43 +44,16 @@ async function nextRows(agent: Agent, last: LastResult, signal: AbortSignal): Pr
   return { ...page, rows, rowCount: rows.length };
 }
 
-const formatsByEnding: Readonly<Record<string, Format>> = {
-  ".csv": "csv",
-  ".json": "json",
-  ".jsonl": "jsonl",
-  ".ndjson": "jsonl",
-  ".md": "markdown",
-  ".txt": "table",
-};
-
 /** Every row of the last statement, run anew in one snapshot, into a file that is there whole or not at all. */
 export async function exportResult(session: Session, argument: string): Promise<void> {
   const [file = "", word] = argument.split(/\s+/).filter((part) => part !== "");
   if (file === "") throw new AgentError("usage", "\\export needs a file.", { hint: "Such as \\export orders.csv" });
-  const format = word === undefined ? formatsByEnding[extname(file).toLowerCase()] : formatOf(word);
-  if (format === undefined) {
-    throw new AgentError("usage", "The file's ending names no format.", {
-      hint: `Write one behind it: ${formatSchema.options.join(", ")}.`,
-    });
-  }
+  const format = word === undefined ? formatOfFile(file) : formatOf(word);
   const { sql, source } = lastOf(session);
-  const partial = `${file}.partial`;
-  const document = createDocument(format);
-  try {
-    await session.busy(`exporting to ${file}`, async () => {
-      await using handle = await open(partial, "w");
-      for await (const page of session.agent().pages(sql, { source, signal: session.signal })) {
-        await handle.write(document.page(page));
-      }
-      await handle.write(document.end());
-    });
-    await rename(partial, file);
-  } catch (error) {
-    await rm(partial, { force: true });
-    if (!(error instanceof Error && "syscall" in error)) throw error;
-    throw new AgentError("output_unwritable", `${file} cannot be written.`, { hint: error.message, cause: error });
-  }
-  session.write(`${describeRows({ rowCount: document.rowCount, truncated: false })} are in ${file}`);
+  const rowCount = await session.busy(`exporting to ${file}`, () =>
+    writeRows(file, format, session.agent().pages(sql, { source, signal: session.signal })),
+  );
+  session.write(`${describeRows({ rowCount, truncated: false })} are in ${file}`);
 }
 
 function formatOf(word: string): Format {
