@@ -207,8 +207,11 @@ async function orUnavailable<Value>(work: () => Promise<Value>): Promise<Value> 
   }
 }
 
+const full = "its disk or quota is full";
 const words: Readonly<Record<string, string>> = {
-  ENOSPC: "its disk is full",
+  ENOSPC: full,
+  EDQUOT: full,
+  EFBIG: full,
   EACCES: "this user may not write to its folder",
   EPERM: "this user may not write to its folder",
   EROFS: "its folder is read-only",
