@@ -54,14 +54,26 @@ test.each<[string, object]>([
 test("a change of any of its characters is noticed, and the text is in no error and no log", () => {
   const vault = open(key("k1", 1));
   const sealed = vault.seal("canary", place);
-  for (let index = 0; index < sealed.length - 1; index++) {
+  for (let index = 0; index < sealed.length; index++) {
     const other = sealed[index] === "A" ? "B" : "A";
     const changed = sealed.slice(0, index) + other + sealed.slice(index + 1);
     const error = refusal(() => vault.open(changed, place));
     expect(error).toMatchObject({ code: expect.stringMatching(/^(record_damaged|key_unknown)$/) });
     expect(`${JSON.stringify(error)}${error}`).not.toContain("canary");
   }
-  for (const broken of ["", ".", "v1", "v1.k1", "v1.k1.", "v1.k1.AAAA", `${sealed}.x`, sealed.slice(0, -4)])
+  for (const broken of [
+    "",
+    ".",
+    "v1",
+    "v1.k1",
+    "v1.k1.",
+    "v1.k1.AAAA",
+    `${sealed}.x`,
+    `${sealed}A`,
+    `${sealed}=`,
+    `${sealed} `,
+    sealed.slice(0, -4),
+  ])
     expect(refusal(() => vault.open(broken, place))).toMatchObject({ code: "record_damaged" });
   expect(vault.log()).not.toContain("canary");
 });
