@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../mcp-gateway/src/config.js";
 import { classOf } from "../../mcp-gateway/src/sessions/address-class.js";
-import { isListed, parseHostRule } from "../../mcp-gateway/src/sessions/host-rules.js";
-import { assertListed, pinAddress } from "../../mcp-gateway/src/sessions/target.js";
+import { isListed, parseHostRule, toPlainHost } from "../../mcp-gateway/src/sessions/host-rules.js";
+import { assertListed, lookupAll, pinAddress } from "../../mcp-gateway/src/sessions/target.js";
 import type { Template } from "../../mcp-gateway/src/template.js";
 import { startGateway, until } from "../gateway/gateways.js";
 import { postgresUrl } from "../support/services.js";
@@ -89,6 +89,51 @@ describe("an address is pinned only if every one of the name's may be reached", 
       (error: { code: string }) => error.code,
     );
     expect(outcome).toBe(expected);
+  });
+
+  test.each([
+    ["decimal", "2852039166"],
+    ["hexadecimal", "0xa9fea9fe"],
+    ["hexadecimal in parts", "0xa9.0xfe.0xa9.0xfe"],
+    ["octal", "0251.0376.0251.0376"],
+    ["of two parts", "169.16689662"],
+    ["of three parts", "169.254.43518"],
+    ["mapped into IPv6", "::ffff:169.254.169.254"],
+    ["mapped and in hexadecimal", "::ffff:a9fe:a9fe"],
+    ["translated (NAT64)", "64:ff9b::169.254.169.254"],
+    ["of Amazon's in IPv6", "fd00:ec2::254"],
+    ["of Amazon's at length", "fd00:0ec2:0000:0000:0000:0000:0000:0254"],
+    ["with a zone", "fe80::a9fe:a9fe%lo"],
+    ["in other digits", "１６９.254.169.254"],
+    ["with a point behind it", "169.254.169.254."],
+  ])(
+    "the metadata service's address written %s is never reached, with the system's own resolver",
+    async (_way, host) => {
+      const real = { lookup: lookupAll, ownPorts: () => new Set<number>() };
+      const outcome = await pinAddress({ host: toPlainHost(host), port: 80 }, templateOf(["*:*"], true), real).catch(
+        (error: { code: string }) => error.code,
+      );
+      expect(outcome).toMatch(/^target_(forbidden|unknown)$/);
+    },
+  );
+
+  test("the gateway itself is not reached by any way of writing this machine", async () => {
+    const real = { lookup: lookupAll, ownPorts: () => new Set([8730]) };
+    for (const host of [
+      "127.0.0.1",
+      "2130706433",
+      "0x7f000001",
+      "0177.0.0.1",
+      "127.1",
+      "localhost",
+      "::1",
+      "::ffff:7f00:1",
+    ]) {
+      const place = { host, port: 8730 };
+      await expect(pinAddress(place, templateOf(["*:*"], true), real)).rejects.toMatchObject({
+        code: expect.stringMatching(/^target_(forbidden|unknown)$/),
+      });
+    }
   });
 
   test("a host that is not listed is not even looked up", async () => {
