@@ -37,7 +37,10 @@ export async function openSubject(store: string, keys = keyOf("k1", 1)): Promise
   const gateway = await startGateway(() => ({ databases: { shop: postgresUrl() }, templates: testTemplates() }), {
     sessions: { store, keys, maxSessions: 1_000 },
   });
-  await gateway.gateway.ready({ signal: AbortSignal.timeout(20_000) });
+  await gateway.gateway.ready({ signal: AbortSignal.timeout(20_000) }).catch(async (error: unknown) => {
+    await gateway[Symbol.asyncDispose]();
+    throw error;
+  });
   await callTool(gateway.url, "query", { sql: "SELECT 1", source: "shop" }); // its server starts before anything is timed
   const { username, password } = new URL(postgresUrl());
   const connection = { template: "pg", database: "postgres", user: username, password };
