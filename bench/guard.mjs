@@ -30,6 +30,7 @@ const engines = [
       typeNames: new Map(),
       names: room.createNameMemory(),
       columnRules: [],
+      sessionContext: [],
     }),
   },
   {
@@ -44,6 +45,7 @@ const engines = [
       checkNames: room.createNameCheck(pool, config.database),
       database: config.database,
       columnRules: [],
+      sessionContext: [],
     }),
   },
 ];
