@@ -29,6 +29,17 @@ test("notes are added, shown, removed by their words and edited; only their owne
   expect((await notes([])).stdout).toBe("shop\n");
 });
 
+test("long notes are edited whole, though models see the beginning only", async () => {
+  const lines = Array.from({ length: 400 }, (_, index) => `- line ${index} of what is known of this database\n`).join(
+    "",
+  );
+  mkdirSync(join(folder.path, "long"));
+  writeFileSync(join(folder.path, "long", "notes.md"), lines);
+  await notes(["long", "edit"], { EDITOR: "sed -i s/^-/*/" });
+  expect(readFileSync(join(folder.path, "long", "notes.md"), "utf8")).toBe(lines.replaceAll(/^-/gm, "*"));
+  expect((await notes(["long"])).stderr).toContain("Models see the first 12000 characters");
+});
+
 test("approved questions are kept once each, listed and forgotten by number", async () => {
   await notes(["hr", "keep", "How many?", "SELECT 1"]);
   await notes(["hr", "keep", "Who?", "SELECT 2"]);

@@ -75,7 +75,7 @@ async function show(source: string, notes: Notes, { output }: NotesFlags, io: Io
   if (text === "")
     io.stderr.write(`There are no notes of ${toVisible(source)}: db-agent notes ${toVisible(source)} edit\n`);
   else io.stdout.write(`${toVisibleLines(text)}\n`);
-  if (text.length >= maxNotesCharacters) {
+  if (text.length > maxNotesCharacters) {
     io.stderr.write(`Models see the first ${maxNotesCharacters} characters; the rest crowds out the schema.\n`);
   }
 }

@@ -1,6 +1,6 @@
 /** All that is known for a question about a database, gathered: the schema it needs, values, notes and examples. */
 import type { DatabaseCalls } from "../database-calls.js";
-import type { Example, Notes } from "./notes.js";
+import { type Example, maxNotesCharacters, type Notes } from "./notes.js";
 import { sampleValues } from "./sample-values.js";
 import { createSchemaReader, type SchemaIndex } from "./schema-index.js";
 import { packSchema, rank, type SchemaPack } from "./schema-pack.js";
@@ -68,13 +68,14 @@ export function createKnowledge(databases: DatabaseCalls, notes: Notes, policy: 
   return {
     notes,
     async brief(source, question, signal) {
-      const [index, text, examples] = await Promise.all([
+      const [index, known, examples] = await Promise.all([
         reader.read(source, question, signal),
         notes.read(source),
         notes.examples(source, question),
       ]);
       const pack = packSchema(index, question, policy.schemaTokens);
-      return { schema: await withValues(source, pack, question, signal), pack, index, notes: text, examples };
+      const seen = known.slice(0, maxNotesCharacters);
+      return { schema: await withValues(source, pack, question, signal), pack, index, notes: seen, examples };
     },
     names: (source, signal) => reader.list(source, signal),
     async nearness(source, question, signal) {

@@ -36,7 +36,7 @@ export interface Notes {
 
 const maxExamples = 3;
 const minSimilarity = 0.35;
-/** Longer notes would crowd out the schema. */
+/** What models see of notes; longer ones would crowd out the schema. */
 export const maxNotesCharacters = 12_000;
 
 /** `DB_AGENT_KNOWLEDGE`, else `$XDG_CONFIG_HOME/db-agent/knowledge`, below `~/.config` by default. */
@@ -71,7 +71,7 @@ export function openNotes(folder: string): Notes {
 
   return {
     fileOf,
-    read: async (source) => (await readText(fileOf(source))).slice(0, maxNotesCharacters).trim(),
+    read: async (source) => (await readText(fileOf(source))).trim(),
     write: (source, text) => write(source, fileOf(source), text),
     async add(source, line) {
       await prepare(source);
