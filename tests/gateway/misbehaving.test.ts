@@ -14,7 +14,7 @@ test.each([
   ["exits at once", ["exit", "0"], {}, "it exited with code 0"],
 ])("one that %s is unavailable, with a reason; the others work", async (_, args, options, reason) => {
   await using gateway = await startGateway((journal) => ({
-    mcpServers: { bad: odd(journal, args, options), good: odd(journal, ["good"]) },
+    mcpServers: { bad: odd(journal, args, options), good: odd("", ["good"]) },
   }));
   await using client = await gateway.connect("modern");
   expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["good__echo"]);
