@@ -51,6 +51,26 @@ const processEntry = v.strictObject({
 const httpType = v.optional(
   v.picklist(["http", "streamable-http", "streamableHttp", "sse"], "must be http or sse beside a url"),
 );
+/** A secret is sent there: over TLS, or to this machine. */
+const trustedUrl = v.pipe(
+  text,
+  v.check(
+    (url) =>
+      URL.canParse(url) && (/^https:/i.test(url) || /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/i.test(`${url}/`)),
+    "must be an https URL, or http on this machine",
+  ),
+);
+
+/** Client credentials (RFC 6749, 4.4) for a remote server. */
+const oauth = v.strictObject({
+  clientId: text,
+  clientSecret: text,
+  issuer: trustedUrl,
+  tokenUrl: v.optional(trustedUrl),
+  scope: v.optional(text),
+  resource: v.optional(text),
+});
+
 const remoteEntry = v.strictObject({
   type: httpType,
   transport: httpType,
@@ -59,6 +79,7 @@ const remoteEntry = v.strictObject({
     v.check((url) => /^https?:\/\//i.test(url) && URL.canParse(url), "must be an http or https URL"),
   ),
   headers: v.optional(texts),
+  oauth: v.optional(oauth),
   disabled: v.optional(flag),
   ...ownKeys,
   ...foreignKeys,
@@ -154,7 +175,13 @@ function parseServer(entry: unknown, path: string): ProcessEntry | RemoteEntry {
   const given = check(v.record(v.string(), v.unknown(), "must be an object with command or url"), entry, path);
   const { serverUrl, ...rest } = given; // Windsurf's spelling
   const remote = serverUrl === undefined ? given : { ...rest, url: serverUrl };
-  if (remote.url !== undefined) return check(remoteEntry, remote, path);
+  if (remote.url !== undefined) {
+    const entry = check(remoteEntry, remote, path);
+    const names = Object.keys(entry.headers ?? {});
+    if (entry.oauth !== undefined && names.some((one) => one.toLowerCase() === "authorization"))
+      throw invalid(`${path}.headers`, "has an Authorization beside oauth", "Leave one of the two out.");
+    return entry;
+  }
   if (given.command === undefined)
     throw invalid(
       path,

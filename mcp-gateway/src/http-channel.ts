@@ -5,15 +5,18 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Log } from "@database-interface/mcp-core/host";
-import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
+import type { AuthProvider, JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { delay } from "./delay.js";
 import { type Channel, type Fields, type MessageId, toMessage } from "./message.js";
+import { NoToken } from "./remote-token.js";
 
 /** Where the server is. */
 export interface RemoteServer {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly isSse: boolean;
+  /** Where its access tokens come from, if it wants any. */
+  readonly tokens?: AuthProvider | undefined;
 }
 
 /** Opens the transport; for SSE this connects. @throws Error with a sentence, never with a header */
@@ -22,11 +25,15 @@ export async function openHttpChannel(
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<Channel> {
   const { SSEClientTransport, SseError, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-  const requestInit = { headers: { ...server.headers } };
+  const { tokens: authProvider } = server;
+  const given = {
+    requestInit: { headers: { ...server.headers } },
+    ...(authProvider === undefined ? {} : { authProvider }),
+  };
   const url = new URL(server.url);
   const transport: Transport & { terminateSession?(): Promise<void> } = server.isSse
-    ? new SSEClientTransport(url, { requestInit })
-    : new StreamableHTTPClientTransport(url, { requestInit });
+    ? new SSEClientTransport(url, given)
+    : new StreamableHTTPClientTransport(url, given);
   const exchanges = new Map<MessageId, AbortController>();
   /** The request on whose own stream a message arrives, which the transport does not tell. */
   const ownRequest = new AsyncLocalStorage<MessageId | undefined>();
@@ -61,7 +68,8 @@ export async function openHttpChannel(
         .catch((error: unknown) => {
           const status = statusOf(error) ?? 0;
           const isUnreachable = codeOf(error) === "ECONNREFUSED";
-          lose(describe(error), !isUnreachable && !isRefusal(status));
+          const isUnsent = isUnreachable || error instanceof NoToken || wantedScope(error) !== undefined;
+          lose(describe(error), !isUnsent && !isRefusal(status));
           if (isUnreachable) giveUp(describe(error));
           else if (id !== undefined && status === 404) giveUp("its session has ended");
         });
@@ -125,12 +133,23 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 /** A sentence without anything the remote side wrote. */
 function describe(error: unknown): string {
+  if (error instanceof NoToken) return error.message;
+  const scope = wantedScope(error);
+  if (scope !== undefined) return `its access token lacks a scope${scope === "" ? "" : ` (${scope})`}`;
   const status = statusOf(error);
   if (status !== undefined) return `it answered with HTTP status ${status}`;
   const code = codeOf(error);
   if (code !== undefined) return `it could not be reached (${code})`;
   if (error instanceof Error && error.name === "TimeoutError") return "it did not answer in time";
   return "the connection failed";
+}
+
+/** What an access token would have to be good for, where that is said plainly; undefined for any other error. */
+function wantedScope(error: unknown): string | undefined {
+  // only the SDK's error for it has one
+  if (typeof error !== "object" || error === null || !("requiredScope" in error)) return undefined;
+  const said = String(error.requiredScope ?? "");
+  return /^[\w:./-]+( [\w:./-]+)*$/.test(said) && said.length <= 120 ? said : "";
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -8,6 +8,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError, type Log } from "@database-interface/mcp-core/host";
+import type { AuthProvider } from "@modelcontextprotocol/client";
 import type { DatabaseEntry, GatewayConfig, ProcessEntry, RemoteEntry } from "./config.js";
 import type { Era } from "./handshake.js";
 import { openHttpChannel } from "./http-channel.js";
@@ -15,6 +16,7 @@ import { type Kind, kinds } from "./kinds.js";
 import type { Channel } from "./message.js";
 import { findPackageCommand } from "./packages.js";
 import type { Reaper } from "./reaper.js";
+import { createRemoteToken } from "./remote-token.js";
 import { openStdioChannel } from "./stdio-channel.js";
 import { defaultLife, type LifeOptions } from "./supervisor.js";
 
@@ -164,6 +166,7 @@ function planProcess(name: string, entry: ProcessEntry, options: PlanOptions): P
 
 function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): PlannedServer {
   const isSse = (entry.type ?? entry.transport) === "sse";
+  let tokens: AuthProvider | undefined; // kept from one connection to the next
   return {
     id: name,
     fingerprint: hash(["remote", name, entry.url]),
@@ -173,8 +176,10 @@ function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): Pla
     era: entry.era ?? (isSse ? "legacy" : "auto"),
     life: lifeOf(entry, options),
     summary: entry.url.replace(/\?.*$/s, "").replace(/\/\/[^/@]*@/, "//"),
-    open: ({ log, signal }) =>
-      openHttpChannel({ url: entry.url, headers: entry.headers ?? {}, isSse }, { log, signal }),
+    open({ log, signal }) {
+      if (entry.oauth !== undefined) tokens ??= createRemoteToken(entry.url, entry.oauth, { log });
+      return openHttpChannel({ url: entry.url, headers: entry.headers ?? {}, isSse, tokens }, { log, signal });
+    },
   };
 }
 
