@@ -197,7 +197,7 @@ async function send({
   method,
   params,
   request,
-  options: { conversations, meter },
+  options: { conversations, meter, tracing },
   isReading = true,
   entry,
 }: Pick<Errand, "member" | "method" | "params" | "request"> & {
@@ -213,6 +213,7 @@ async function send({
     params,
     request,
     conversations,
+    tracing,
     isReading,
     entry,
     onServed: () => meter.serve(member.plan.family ?? member.plan.id, method),

@@ -7,6 +7,7 @@ import {
   type Caller as PlainCaller,
   type Principal,
   principalOf,
+  type SpanAttributes,
   sharedPrincipals,
 } from "@database-interface/mcp-core/host";
 import type { Server, ServerContext } from "@modelcontextprotocol/server";
@@ -34,6 +35,8 @@ export interface ClientRequest {
   readonly caller: Caller;
   /** The id that this call has in every log. */
   readonly trace: Trace;
+  /** What its span says of it. */
+  readonly span: SpanAttributes;
   /** Fires when nobody wants the answer any more. */
   readonly signal: AbortSignal;
   /** What a modern client brings back to a call that had asked it something. */
@@ -61,7 +64,12 @@ export function toClientRequest(front: Front, context: ServerContext, params: Fi
     era: front.era,
     principal,
     caller: isModern ? caller : { ...caller, onOwnLog: (told) => tellOwn(front, told) },
-    trace: traceOf(params._meta),
+    trace: traceOf(params._meta, context.http?.req?.headers),
+    span: {
+      "jsonrpc.request.id": String(mcpReq.id),
+      "mcp.session.id": context.sessionId,
+      "network.transport": context.http === undefined ? "pipe" : "tcp",
+    },
     signal: mcpReq.signal,
     requestState: typeof state === "string" ? state : undefined,
     inputResponses: mcpReq.inputResponses,
@@ -86,14 +94,15 @@ function tellOwn({ server, logLevel }: Front, told: Fields): void {
 let plainCalls = 0;
 
 /** A request that needed no SDK: it has asked for no progress and no log messages, and cannot be asked in the middle. */
-export function ofPlainCall({ envelope }: PlainCall, { principal, signal }: PlainCaller): ClientRequest {
+export function ofPlainCall({ id, envelope, headers }: PlainCall, { principal, signal }: PlainCaller): ClientRequest {
   const info = envelope[metaKeys.clientInfo];
   const account = accountOf(principal, nameOf(info));
   return {
     era: "modern",
     principal,
     caller: toCaller(`plain ${++plainCalls}`, account, envelope[metaKeys.clientCapabilities], info, undefined),
-    trace: traceOf(envelope),
+    trace: traceOf(envelope, headers),
+    span: { "jsonrpc.request.id": String(id), "network.transport": "tcp" },
     signal,
     requestState: undefined,
     inputResponses: undefined,

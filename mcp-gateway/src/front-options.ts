@@ -1,5 +1,5 @@
 /** What the face towards clients is made from. */
-import type { Log } from "@database-interface/mcp-core/host";
+import type { Log, Tracing } from "@database-interface/mcp-core/host";
 import type { Recorder } from "./audit/recorder.js";
 import type { Conversations } from "./conversation.js";
 import type { Gate } from "./drain.js";
@@ -22,6 +22,7 @@ export interface FrontOptions {
   readonly recorder: Recorder;
   readonly gate: Gate;
   readonly log: Log;
+  readonly tracing: Tracing;
   /** What the gateway itself answers, and where calls of a session go. */
   readonly desk: SessionDesk;
   /** Brings calls to the replica they have to go to, where there are several. */

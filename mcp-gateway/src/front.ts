@@ -4,7 +4,7 @@
  * `relay`.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { CodedError, type PlainCallHandler } from "@database-interface/mcp-core/host";
+import type { PlainCallHandler } from "@database-interface/mcp-core/host";
 import {
   type McpRequestContext,
   ProtocolError,
@@ -12,12 +12,13 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import { answer } from "./answer.js";
 import { callTool, complete, getPrompt, readResource, text } from "./calls.js";
 import { type ClientRequest, type Front, ofPlainCall, toClientRequest } from "./client-request.js";
-import { codeOf, notFound, toErrorBody, toErrorResult, toProtocolError } from "./errors.js";
+import { notFound, toErrorBody } from "./errors.js";
 import type { FrontOptions } from "./front-options.js";
 import { list, listResources } from "./lists.js";
-import { AnsweredError, type Fields, isFields } from "./message.js";
+import { type Fields, isFields } from "./message.js";
 import { metaKeys } from "./request-meta.js";
 
 const title = "Database Interface gateway";
@@ -87,9 +88,11 @@ async function answerSdk(method: string, params: Fields, front: Front, context: 
   const request = toClientRequest(front, context, params);
   if (method === "resources/subscribe" || method === "resources/unsubscribe")
     return {
-      ...(await answer(method, request, options, () => changeSubscription(method, params, front.id, request, options))),
+      ...(await answer(method, params, request, options, (traced) =>
+        changeSubscription(method, params, front.id, traced, options),
+      )),
     };
-  return { ...(await answer(method, request, options, () => handle(method, params, request, options))) };
+  return { ...(await answer(method, params, request, options, (traced) => handle(method, params, traced, options))) };
 }
 
 /** Plain calls of tools that are known: answered here as the SDK's server would have. */
@@ -98,7 +101,7 @@ export function createPlainCalls(options: FrontOptions): PlainCallHandler {
   return (call, caller) => {
     if (!options.names().tools.has(call.params.name)) return undefined;
     const request = ofPlainCall(call, caller);
-    return answer("tools/call", request, options, () => callTool(call.params, request, options)).then(
+    return answer("tools/call", call.params, request, options, (traced) => callTool(call.params, traced, options)).then(
       (result) => ({
         result: { resultType: "complete", ...result, _meta: { ...metaOf(result), [metaKeys.serverInfo]: serverInfo } },
       }),
@@ -108,34 +111,6 @@ export function createPlainCalls(options: FrontOptions): PlainCallHandler {
 }
 
 const metaOf = ({ _meta }: Fields): Fields => (isFields(_meta) ? _meta : {});
-
-async function answer(
-  method: string,
-  request: ClientRequest,
-  { meter, log }: FrontOptions,
-  handleIt: () => Promise<Fields> | Fields,
-): Promise<Fields> {
-  const call = meter.begin(method);
-  const began = performance.now();
-  const end = (outcome: string): void => {
-    call.end(outcome);
-    log.debug("request", { method, outcome, ms: Math.round(performance.now() - began), trace: request.trace.id });
-  };
-  try {
-    const result = await handleIt();
-    end(result.isError === true ? "tool_error" : "ok");
-    return result;
-  } catch (error) {
-    const { signal, trace } = request;
-    end(signal.aborted ? "cancelled" : codeOf(error));
-    if (error instanceof AnsweredError || error instanceof ProtocolError) throw error;
-    if (!(error instanceof CodedError) && !signal.aborted)
-      log.error("internal_error", { method, trace: trace.id, error });
-    if (method === "tools/call" && !(error instanceof CodedError && error.code === "not_found"))
-      return toErrorResult(error);
-    throw toProtocolError(error);
-  }
-}
 
 function handle(
   method: string,

@@ -5,6 +5,7 @@
 import { setMaxListeners } from "node:events";
 import {
   createLog,
+  createTracing,
   type Denial,
   type Notifier,
   type OnListen,
@@ -15,7 +16,6 @@ import {
   type Route,
   resolveSettings,
   type SessionDirectory,
-  withTimeout,
 } from "@database-interface/mcp-core/host";
 import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { administrationOperations } from "./administration.js";
@@ -23,6 +23,7 @@ import { createDenials } from "./audit/denials.js";
 import { recordReload } from "./audit/record-reload.js";
 import { createRecorder } from "./audit/recorder.js";
 import { defaultCacheFolder, openCatalogue } from "./catalogue.js";
+import { createListening } from "./client-listening.js";
 import { type GatewayConfig, parseConfig } from "./config.js";
 import { createConversations } from "./conversation.js";
 import { createDiscovery } from "./discovery.js";
@@ -47,6 +48,7 @@ import { withSessions } from "./sessions/session-names.js";
 import { sessionSettings } from "./sessions/session-settings.js";
 import { describeServers, metricsRoute, type ServersReport, sightOperations } from "./sight.js";
 import { createSubscriptions } from "./subscriptions.js";
+import { telemetryFor } from "./telemetry.js";
 import type { Upstream } from "./upstream.js";
 import { version } from "./version.js";
 
@@ -96,11 +98,11 @@ export function openGateway(options: GatewayOptions): Gateway {
   const meter = createMeter();
   const recorder = createRecorder(options.audit);
   const gate = createGate();
+  const tracing = createTracing(identity);
   const subscriptions = createSubscriptions({ onGap: (uri) => events.onResourceUpdated(uri) });
   const news = createNews();
   const closing = new AbortController();
   setMaxListeners(0, closing.signal); // one for each server
-  let listens = 0;
   let names: Names | undefined;
   let logLevel: string | undefined;
 
@@ -146,6 +148,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     workingDirectory: options.workingDirectory ?? process.cwd(),
     life: options.life,
     logLevel: options.serverLogLevel,
+    telemetry: (service) => (tracing.isOn ? telemetryFor(service, process.execArgv, environment) : undefined),
   };
   let templates: GatewayConfig["templates"] = new Map();
   const room = openSessions({
@@ -217,13 +220,6 @@ export function openGateway(options: GatewayOptions): Gateway {
       .catch(() => {}); // it logs as it likes
   }
 
-  async function subscribeFor(client: string, uri: string, signal: AbortSignal): Promise<void> {
-    await discovery.whenListed(signal);
-    const [member] = fleet.router.resource(uri);
-    if (member === undefined || member.plan.databases !== undefined) return; // the suite's own do not tell of updates
-    await subscriptions.subscribe(client, uri, member, signal);
-  }
-
   const report = (): ServersReport => describeServers([...fleet.members, ...room.members], currentNames().problems);
   /** Without those of sessions, whose names would never end. */
   const figures = (): ServersReport => describeServers(fleet.members, []);
@@ -244,6 +240,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     recorder,
     gate,
     log,
+    tracing,
     desk: room.desk,
     elsewhere: room.replicas?.elsewhere,
     names: currentNames,
@@ -275,15 +272,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       await remembered.flush();
     },
     addListener: news.add,
-    async onListen(uris, signal) {
-      const client = `listen ${++listens}`;
-      const limit = withTimeout(signal, listenMs);
-      const subscribe = (uri: string): Promise<void> =>
-        subscribeFor(client, uri, limit).catch((error: unknown) => log.debug("not_subscribed", { error }));
-      signal.addEventListener("abort", () => subscriptions.forget(client), { once: true });
-      await Promise.all(uris.map(subscribe));
-      if (signal.aborted) subscriptions.forget(client);
-    },
+    onListen: createListening({ fleet, discovery, subscriptions, log }),
     onDenied: createDenials(recorder.note, { log }),
     report,
     reload(config) {
@@ -311,9 +300,6 @@ export function openGateway(options: GatewayOptions): Gateway {
     },
   };
 }
-
-/** Milliseconds that a client's listening is held back until its servers tell of updates. */
-const listenMs = 5_000;
 
 /** A session's server lists what its template's does, and tells nobody. */
 const unheard = { onChange() {}, onResourceUpdated() {}, onStarted() {} };

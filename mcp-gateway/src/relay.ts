@@ -6,8 +6,10 @@ import {
   cacheMetaKey,
   clientMetaKey,
   factsMetaKey,
+  mcpSpan,
   ownMetaPrefix,
   principalMetaKey,
+  type Tracing,
   toldFacts,
   toPrincipalMeta,
 } from "@database-interface/mcp-core/host";
@@ -15,10 +17,12 @@ import type { CallEntry } from "./audit/call-entry.js";
 import type { ClientRequest } from "./client-request.js";
 import type { Conversations, Question } from "./conversation.js";
 import { callLost, unreachable } from "./errors.js";
+import { legacyVersion, modernVersion } from "./handshake.js";
 import { isSevereEnough } from "./log-levels.js";
 import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import { metaKeys } from "./request-meta.js";
+import { traceIn } from "./trace.js";
 import { type Caller, ConnectionLost, type RequestOptions, type Upstream } from "./upstream.js";
 
 /** A request to carry. */
@@ -28,6 +32,7 @@ export interface Errand {
   readonly params: Fields;
   readonly request: ClientRequest;
   readonly conversations: Conversations;
+  readonly tracing: Tracing;
   /** Nothing can have happened if the server goes away. */
   readonly isReading: boolean;
   /** Where what a server of ours knows of the call is written down. */
@@ -86,7 +91,7 @@ async function exchangeModern(
     ...(requestState === undefined ? {} : { requestState }),
   };
   using _served = errand.onServed?.();
-  const result = await upstream.request(errand.method, params, {
+  const result = await inSpan(upstream, errand, params, {
     ...listeners(errand),
     signal,
     onQuestion(question) {
@@ -97,11 +102,35 @@ async function exchangeModern(
   return toClient(result, errand);
 }
 
+/** Asks the server in a span of its own, whose context it is told. */
+function inSpan(
+  upstream: Upstream,
+  { method, params: { name: target }, member: { plan }, tracing, request }: Errand,
+  params: Fields,
+  options: RequestOptions,
+): Promise<Fields> {
+  if (!tracing.isOn) return upstream.request(method, params, options);
+  const kind = method === "tools/call" ? "tool" : method === "prompts/get" ? "prompt" : undefined;
+  const { name, attributes } = mcpSpan(method, kind === undefined ? {} : { [kind]: String(target) });
+  const where = {
+    "mcp_gateway.server": plan.family ?? plan.id,
+    "mcp.protocol.version": upstream.description.era === "modern" ? modernVersion : legacyVersion,
+    "network.transport": plan.remote === undefined ? "pipe" : "tcp",
+    "server.address": plan.remote?.hostname,
+  };
+  const parent = request.trace.carrier; // another replica may have begun it
+  return tracing.run({ name, kind: "client", attributes: { ...attributes, ...where }, parent }, async (span) => {
+    const result = await upstream.request(method, params, { ...options, trace: traceIn(span, request.trace) });
+    if (result.isError === true) span?.fail("tool_error");
+    return result;
+  });
+}
+
 const maxRounds = 20;
 
 /** For a legacy client: questions of either kind are put to it in the middle of the call. */
 async function exchangeLegacy(upstream: Upstream, errand: Errand): Promise<Fields> {
-  const { method, request } = errand;
+  const { request } = errand;
   const { signal, caller } = request;
   const onQuestion = (question: Question): Promise<Fields> => {
     assertCapable(caller, question);
@@ -109,14 +138,14 @@ async function exchangeLegacy(upstream: Upstream, errand: Errand): Promise<Field
   };
   using _served = errand.onServed?.();
   const options = { ...listeners(errand), signal, onQuestion };
-  let result = toClient(await upstream.request(method, errand.params, options), errand);
+  let result = toClient(await inSpan(upstream, errand, errand.params, options), errand);
   for (let round = 0; result.resultType === "input_required"; round++) {
     if (round === maxRounds)
       throw new AnsweredError({ code: -32603, message: "The server asks too many questions in a row." });
     const answers = await answerAll(result, onQuestion);
     const { requestState } = result;
     const next = { ...errand.params, ...answers, ...(requestState === undefined ? {} : { requestState }) };
-    result = toClient(await upstream.request(method, next, options), errand);
+    result = toClient(await inSpan(upstream, errand, next, options), errand);
   }
   if (upstream.description.era === "legacy") return result;
   const { resultType: _, ttlMs: __, cacheScope: ___, ...kept } = result;

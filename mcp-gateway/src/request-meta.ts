@@ -41,7 +41,7 @@ export function toMeta({ own, caller, trace, progressToken, era }: MetaParts): F
   const given = isFields(own) ? Object.entries(own) : [];
   const meta = {
     ...Object.fromEntries(given.filter(([key]) => !envelopeKeys.has(key))),
-    ...(trace === undefined ? {} : { traceparent: trace.traceparent }),
+    ...trace?.carrier,
     ...(progressToken === undefined ? {} : { progressToken }),
     ...(era === "modern"
       ? {

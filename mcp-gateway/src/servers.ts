@@ -19,6 +19,7 @@ import type { Reaper } from "./reaper.js";
 import { createRemoteToken } from "./remote-token.js";
 import { openStdioChannel } from "./stdio-channel.js";
 import { defaultLife, type LifeOptions } from "./supervisor.js";
+import type { TelemetrySetup } from "./telemetry.js";
 
 /** A channel, the process behind it if there is one, and what it printed that is no message. */
 export type ServerChannel = Channel & {
@@ -43,6 +44,8 @@ export interface PlannedServer {
   /** Changes whenever anything about it does, secrets included. */
   readonly identity: string;
   readonly era: Era | "auto";
+  /** Where it is, if it is not a process of ours. */
+  readonly remote?: URL | undefined;
   readonly life: LifeOptions;
   /** What would be started or called, for people: no environment, no headers. */
   readonly summary: string;
@@ -56,6 +59,8 @@ export interface PlanOptions {
   readonly life?: Partial<LifeOptions> | undefined;
   /** Passed on to the suite's own servers. */
   readonly logLevel?: string | undefined;
+  /** How a server of the suite comes to the user's OpenTelemetry set-up; undefined while there is none. */
+  telemetry?(service: string): TelemetrySetup | undefined;
 }
 
 /** The servers, databases first, in the order of the config. */
@@ -122,8 +127,12 @@ export function planDatabases({ id, kind, settings, sources }: DatabaseGroup, op
       const folder = await mkdtemp(join(tmpdir(), "mcp-gateway-"));
       const path = join(folder, "sources.json");
       await writeFile(path, file, { mode: 0o600 });
-      const args = [...found.args, "--config", path];
-      const channel = openStdioChannel({ command: found.command, args, environment }, { reaper, log });
+      const telemetry = found.command === process.execPath ? options.telemetry?.(kind.bin) : undefined;
+      const args = [...(telemetry?.nodeArgs ?? []), ...found.args, "--config", path];
+      const channel = openStdioChannel(
+        { command: found.command, args, environment: { ...environment, ...telemetry?.variables } },
+        { reaper, log },
+      );
       const forget = () => void rm(folder, { recursive: true, force: true }).catch(() => {}); // it holds no secret
       void channel.closed.then(forget);
       return Object.assign(channel, { opened: forget });
@@ -174,6 +183,7 @@ function planRemote(name: string, entry: RemoteEntry, options: PlanOptions): Pla
     pinKey: entry.pin === false ? undefined : hash(["remote", entry.url]),
     identity: hash(["remote", entry, options.life]),
     era: entry.era ?? (isSse ? "legacy" : "auto"),
+    remote: new URL(entry.url),
     life: lifeOf(entry, options),
     summary: entry.url.replace(/\?.*$/s, "").replace(/\/\/[^/@]*@/, "//"),
     open({ log, signal }) {

@@ -9,6 +9,7 @@ import { openDatabase } from "./database.js";
 export const mysqlKind = Object.freeze<DatabaseKind<MysqlConfig>>({
   name: "mysql",
   title: "MySQL and MariaDB",
+  system: "mysql", // of MariaDB too: which it is shows later than its spans begin
   command: manifest.name.replace(/^.*\//, ""),
   version: manifest.version,
   exampleUrl: "mysql://user@localhost:3306/database",

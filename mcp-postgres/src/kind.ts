@@ -9,6 +9,7 @@ import { openDatabase } from "./database.js";
 export const postgresKind = Object.freeze<DatabaseKind<PostgresConfig>>({
   name: "postgres",
   title: "PostgreSQL",
+  system: "postgresql",
   command: "mcp-postgres",
   version: manifest.version,
   exampleUrl: "postgres://user@localhost:5432/database",

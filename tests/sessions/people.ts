@@ -52,7 +52,7 @@ export function person(gateway: Gateway, id: string, roles: readonly Role[] = ["
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
       };
-      const call = { id: 1, params: { name, arguments: given, _meta }, envelope: _meta };
+      const call = { id: 1, params: { name, arguments: given, _meta }, envelope: _meta, headers: new Headers() };
       await gateway.ready({ signal: AbortSignal.timeout(20_000) }); // a plain call is of a tool that is known
       const answer = await gateway.onPlainCall(call, context());
       if (answer === undefined || !("result" in answer)) throw new Error(`no result: ${JSON.stringify(answer)}`);

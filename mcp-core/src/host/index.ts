@@ -60,3 +60,12 @@ export { printConfigSetting, servingSettings, toHttpOptions, tokenSetting } from
 export { type DirectoryEntry, type FoundEntry, parseEntry, type SessionDirectory } from "./session-directory.js";
 export { type Setting, type SettingOptions, type Settings, type SettingValues, setting } from "./setting.js";
 export { anySignal, withTimeout } from "./signals.js";
+export {
+  carrierOf,
+  createTracing,
+  mcpSpan,
+  type Span,
+  type SpanAttributes,
+  type TraceCarrier,
+  type Tracing,
+} from "./tracing.js";

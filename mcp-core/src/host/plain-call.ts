@@ -21,6 +21,8 @@ export interface PlainCall {
   readonly params: Fields & { readonly name: string };
   /** `params._meta`: version, capabilities and perhaps the client's name and a trace context. */
   readonly envelope: Fields;
+  /** Of the request it came by: a trace context may stand there. */
+  readonly headers: Pick<Headers, "get">;
 }
 
 /** What goes back under the call's id. */
@@ -46,8 +48,15 @@ export function toPlainCall(headers: IncomingHttpHeaders, body: unknown): PlainC
   if (given !== undefined && !isFields(given)) return undefined;
   if (!isFields(envelope) || !isPlainEnvelope(envelope)) return undefined;
   // both have just been looked at
-  return { id: id as string | number, params: params as PlainCall["params"], envelope };
+  return { id: id as string | number, params: params as PlainCall["params"], envelope, headers: reader(headers) };
 }
+
+const reader = (headers: IncomingHttpHeaders): PlainCall["headers"] => ({
+  get(name) {
+    const value = headers[name];
+    return typeof value === "string" ? value : null;
+  },
+});
 
 /** The HTTP status the SDK would answer with. */
 export const statusOf = (answer: PlainAnswer): number =>

@@ -12,6 +12,7 @@ import { createLog, type Log } from "../host/log.js";
 import { type CommandCall, type CommandOptions, type CommandSpec, runCommand } from "../host/run-command.js";
 import { serve } from "../host/serve.js";
 import { toHttpOptions } from "../host/serving-settings.js";
+import { createTracing, type Tracing } from "../host/tracing.js";
 import { afterWrites } from "./after-writes.js";
 import type { ServerSettings, Source } from "./call.js";
 import { cacheCatalog } from "./catalog-cache.js";
@@ -24,6 +25,7 @@ import { databaseSettings } from "./settings.js";
 import { checkSources } from "./source-check.js";
 import { type PlannedSource, planSources } from "./sources.js";
 import { checkToolNames } from "./tools.js";
+import { traceDatabase } from "./traced-database.js";
 import { restrictDatabase } from "./visible-database.js";
 
 type Values = CommandCall<typeof databaseSettings>["values"];
@@ -86,11 +88,12 @@ async function run<Config extends SourceConfig>(
     sessionContext: values.sessionContext,
     resultTtlMs: values.resultTtl,
   });
-  await using sources = openSources(kind, planned, values, log);
+  const tracing = createTracing({ name: kind.command, version: kind.version });
+  await using sources = openSources(kind, planned, values, { log, tracing });
   if (values.check) return await checkSources(sources.list, settings, io);
   if (values.printGrants !== undefined) return await printGrants(sources.list, values.printGrants, settings, io);
   await using audit = await openAudit(values, { name: kind.command, version: kind.version, log });
-  await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit });
+  await using server = createDatabaseServer({ kind, sources: sources.list, settings, log, audit, tracing });
   using access = await openAccess(values, { environment: io.environment, log });
   await using served = await serve({
     name: kind.command,
@@ -129,7 +132,7 @@ function openSources<Config extends SourceConfig>(
   kind: DatabaseKind<Config>,
   planned: readonly PlannedSource<Config>[],
   { pool: poolSize, catalogTtl: ttlMs, printGrants: isForGrants }: Values,
-  log: Log,
+  { log, tracing }: { readonly log: Log; readonly tracing: Tracing },
 ): AsyncDisposable & { readonly list: readonly Source[] } {
   const store = createResultStore();
   const list = planned.map(({ name, config, password, schemas, columnRules, sessionContext, resultTtlMs }): Source => {
@@ -137,7 +140,13 @@ function openSources<Config extends SourceConfig>(
     // Grants are printed by an administrator, whom no rule on rows holds.
     const seen = { schemas, columnRules, sessionContext: isForGrants === undefined ? sessionContext : [] };
     const options = { poolSize, connectTimeoutMs, ...seen, password, log: log.with({ source: name }) };
-    const opened = afterWrites(kind.open(config, options), store.forget);
+    const traced = {
+      system: kind.system,
+      lexis: kind.lexis ?? "standard",
+      label: config.label,
+      database: config.database,
+    } as const;
+    const opened = afterWrites(traceDatabase(kind.open(config, options), tracing, traced), store.forget);
     const watch = watchCatalog(opened.catalog);
     const database = restrictDatabase(cacheCatalog(opened, { ttlMs, watch }), seen);
     const results = resultTtlMs === 0 ? undefined : store.open({ name, ttlMs: resultTtlMs, watch });

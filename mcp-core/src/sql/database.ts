@@ -292,6 +292,8 @@ export interface DatabaseKind<Config extends SourceConfig = SourceConfig> {
   readonly name: string;
   /** As people write it, such as `PostgreSQL`. */
   readonly title: string;
+  /** What OpenTelemetry calls it (`db.system.name`). */
+  readonly system: string;
   /** The command, such as `mcp-postgres`. */
   readonly command: string;
   readonly version: string;

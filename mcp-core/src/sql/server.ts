@@ -15,8 +15,9 @@ import {
 } from "@modelcontextprotocol/server";
 import { askedFacts, factsMetaKey } from "../host/audit/facts.js";
 import type { AuditTrail } from "../host/audit/trail.js";
-import { CodedError, type ErrorReport, toErrorReport } from "../host/errors.js";
+import { CodedError } from "../host/errors.js";
 import { cacheMetaKey, principalOf } from "../host/principal.js";
+import { mcpSpan, type Tracing } from "../host/tracing.js";
 import { createApprovals } from "./approvals.js";
 import {
   type Call,
@@ -32,11 +33,13 @@ import { type CallRecord, type CallStart, openCallRecord } from "./call-record.j
 import { createCursors } from "./cursors.js";
 import { withHints } from "./hints.js";
 import { clientOf, type Entrance, toHuman, toInputRequired } from "./human.js";
-import { cutText, toJsonText } from "./json-text.js";
+import { toJsonText } from "./json-text.js";
 import { cursorLimits } from "./limits.js";
 import { createOutcomes } from "./outcomes.js";
 import { startProgress } from "./progress.js";
 import { createPrompts } from "./prompts.js";
+import { orProtocolError, toReport } from "./report.js";
+import { inRequestSpan } from "./request-span.js";
 import { createResources } from "./resources.js";
 import { boundTo } from "./session-context.js";
 import { chooseTools, listTool, type Tool } from "./tool.js";
@@ -51,6 +54,8 @@ export interface DatabaseServerOptions {
   readonly log: ServerLog;
   /** Where calls are recorded; nowhere when absent. It belongs to the caller. */
   readonly audit?: AuditTrail | undefined;
+  /** Where requests leave spans; nowhere when absent. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Builds a server instance per connection or request; disposing it closes the paged results it holds. */
@@ -58,7 +63,7 @@ export type DatabaseServer = McpServerFactory & AsyncDisposable;
 
 /** A server for these sources. */
 export function createDatabaseServer(options: DatabaseServerOptions): DatabaseServer {
-  const { kind, settings, log, audit } = options;
+  const { kind, settings, log, audit, tracing } = options;
   const sources = new Map(options.sources.map((source) => [source.name, source]));
   const cursors = createCursors(cursorLimits);
   const approvals = createApprovals();
@@ -90,12 +95,16 @@ export function createDatabaseServer(options: DatabaseServerOptions): DatabaseSe
     server.setRequestHandler("tools/call", ({ params }, context) => {
       const tool = tools.get(params.name);
       if (tool === undefined) throw unknownName("tool", [...tools.keys()]);
-      return callTool(tool, params.arguments, context, service, entrance);
+      return inRequestSpan(tracing, context, mcpSpan("tools/call", { tool: tool.name }), () =>
+        callTool(tool, params.arguments, context, service, entrance),
+      );
     });
     server.setRequestHandler("resources/list", (_, context) => resources.list(context.mcpReq.signal));
     server.setRequestHandler("resources/templates/list", () => resources.templates());
     server.setRequestHandler("resources/read", ({ params }, context) =>
-      orProtocolError(resources.read(params.uri, context.mcpReq.signal), service),
+      inRequestSpan(tracing, context, mcpSpan("resources/read"), () =>
+        orProtocolError(resources.read(params.uri, context.mcpReq.signal), service),
+      ),
     );
     server.setRequestHandler("prompts/list", () => prompts.list());
     server.setRequestHandler("prompts/get", ({ params }) =>
@@ -249,41 +258,6 @@ async function withCallHints(thrown: unknown, given: unknown, call: Call): Promi
 function textsOf(given: unknown): { sql?: string; table?: string; source?: string } {
   const texts = Object.entries(given ?? {}).filter(([, value]) => typeof value === "string");
   return Object.fromEntries(texts);
-}
-
-const reportedCharacters = 4_000;
-
-/** The report of an error, its texts bounded; what was not foreseen is logged under an id that the client sees. */
-function toReport(error: unknown, log: ServerLog): ErrorReport {
-  const full = toErrorReport(error);
-  const report: ErrorReport = {
-    ...full,
-    message: cutText(full.message, reportedCharacters),
-    ...(full.hint === undefined ? {} : { hint: cutText(full.hint, reportedCharacters) }),
-  };
-  if (report.code !== "internal") return report;
-  const id = randomBytes(4).toString("hex");
-  log.error("internal_error", { id, ...describeThrown(error) });
-  return { ...report, hint: `The server's log has the details under id ${id}.` };
-}
-
-/** What may be logged of an unknown error: its kind and where it arose. Messages of drivers can hold values. */
-function describeThrown(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { thrown: typeof error };
-  const frames = error.stack?.split("\n").filter((line) => line.trimStart().startsWith("at "));
-  return { error: error.name, stack: frames?.slice(0, 8).map((line) => line.trim()) };
-}
-
-/** Resources, prompts and completions have no error results: their errors are JSON-RPC errors with the same report. */
-async function orProtocolError<Result>(result: Promise<Result>, service: Service): Promise<Result> {
-  try {
-    return await result;
-  } catch (error) {
-    if (error instanceof ProtocolError) throw error;
-    const report = toReport(error, service.log);
-    const code = report.code === "internal" ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams;
-    throw new ProtocolError(code, [report.message, report.hint].filter(Boolean).join(" "), report);
-  }
 }
 
 function unknownName(what: string, known: readonly string[]): ProtocolError {

@@ -35,7 +35,7 @@ interface Carried {
   readonly id: number;
   readonly params: Fields;
   readonly principal: { readonly id: Principal["id"]; readonly roles: readonly Role[] };
-  readonly request: Pick<ClientRequest, "era" | "caller" | "trace" | "requestState" | "inputResponses">;
+  readonly request: Pick<ClientRequest, "era" | "caller" | "trace" | "span" | "requestState" | "inputResponses">;
 }
 
 type Outcome = { readonly result: Fields } | { readonly error: ErrorBody };
@@ -54,12 +54,12 @@ export function createElsewhere({ peers, store }: { readonly peers: Peers; reado
   async function carry(home: string, { params }: ToolCall, request: ClientRequest): Promise<Fields> {
     const id = ++count;
     carried.set(id, request);
-    const { era, caller, trace, requestState, inputResponses, principal, signal } = request;
+    const { era, caller, trace, span, requestState, inputResponses, principal, signal } = request;
     const sent: Carried = {
       id,
       params,
       principal: { id: principal.id, roles: [...principal.roles] },
-      request: { era, caller, trace, requestState, inputResponses },
+      request: { era, caller, trace, span, requestState, inputResponses },
     };
     try {
       const outcome = (await peers.ask(home, topics.call, sent, { signal })) as Outcome; // as `take` below answers
