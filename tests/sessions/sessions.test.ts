@@ -181,13 +181,13 @@ test("a connection is kept only if it works, and says what failed and why", asyn
 });
 
 test("a session that rests ends by itself, its server with it; every call lets it live on", async () => {
-  await using gateway = await start({ sessionTimeout: 1_500 });
+  await using gateway = await start({ sessionTimeout: 4_000 }); // longer than a server takes to start
   const ada = person(gateway.gateway, "ada");
   const session = await ada.openSession();
   await ada.rest("POST", `/v1/sessions/${session}/connections`, pgAs(pgUsers[0]));
   const [pid = 0] = await pids(gateway);
   for (let round = 0; round < 6; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(firstCell(await ada.tool("query", { session, sql: "SELECT 1" }))).toBe(1);
   }
   await until(async () => (await ada.rest("GET", "/v1/sessions")).body.sessions?.toString() === "");
