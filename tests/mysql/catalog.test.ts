@@ -1,6 +1,7 @@
 /** The catalogue: what is found, how tables are described, what is hidden, and 2,000 tables. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Database, ObjectSearch } from "../../mcp-core/src/sql/database.js";
+import type { ObjectSearch } from "../../mcp-core/src/sql/catalog-objects.js";
+import type { Database } from "../../mcp-core/src/sql/database.js";
 import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
 import { answerOf, bounds, failureOf, openSource } from "./open.js";
 

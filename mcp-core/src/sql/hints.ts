@@ -4,7 +4,8 @@
  */
 import { CodedError } from "../host/errors.js";
 import { withTimeout } from "../host/signals.js";
-import type { Catalog, ObjectType } from "./database.js";
+import type { ObjectType } from "./catalog-objects.js";
+import type { Catalog } from "./database.js";
 import { type MissingName, StatementError } from "./errors.js";
 import { type IdentifierQuote, parseTableName, quoteName, quoteTable } from "./identifiers.js";
 import { toOneLine } from "./json-text.js";

@@ -1,6 +1,6 @@
 /** Names as a statement needs them: read from what a model typed, written back quoted only where they must be. */
 import { CodedError } from "../host/errors.js";
-import type { TableName } from "./database.js";
+import type { TableName } from "./catalog-objects.js";
 import { toOneLine } from "./json-text.js";
 
 /** The character a dialect puts around names. */

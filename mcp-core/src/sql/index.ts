@@ -1,5 +1,14 @@
 /** The face of the SQL room: what a database folder needs to become a server. */
 export type { ServerLog, ServerSettings, Source } from "./call.js";
+export type {
+  ColumnDescription,
+  ForeignKey,
+  FoundObject,
+  ObjectSearch,
+  ObjectType,
+  TableDescription,
+  TableName,
+} from "./catalog-objects.js";
 export {
   type ColumnName,
   type ColumnRule,
@@ -15,7 +24,6 @@ export type {
   Cell,
   CellForm,
   Column,
-  ColumnDescription,
   ConnectionReport,
   Database,
   DatabaseKind,
@@ -23,10 +31,6 @@ export type {
   DatabaseOptions,
   DryRun,
   Explanation,
-  ForeignKey,
-  FoundObject,
-  ObjectSearch,
-  ObjectType,
   Parameter,
   ReadOptions,
   RowCursor,
@@ -36,8 +40,6 @@ export type {
   SourceConfig,
   Statement,
   StatementFacts,
-  TableDescription,
-  TableName,
   WritePlan,
   Writing,
 } from "./database.js";

@@ -11,7 +11,7 @@ import type {
 import { CodedError } from "../host/errors.js";
 import { withTimeout } from "../host/signals.js";
 import { chooseSource, quoteOf, type Service, type Source } from "./call.js";
-import type { FoundObject } from "./database.js";
+import type { FoundObject } from "./catalog-objects.js";
 import { quoteTable } from "./identifiers.js";
 import { toJsonString, toOneLine } from "./json-text.js";
 import { listingDeadlineMs } from "./limits.js";

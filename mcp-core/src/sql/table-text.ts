@@ -2,7 +2,7 @@
  * A table's description as few tokens of DDL-like text. Names, types and expressions come from the catalogue, which its
  * users wrote: each stays on its line, comments in quotes, every character visible.
  */
-import type { ColumnDescription, ForeignKey, TableDescription } from "./database.js";
+import type { ColumnDescription, ForeignKey, TableDescription } from "./catalog-objects.js";
 import { type IdentifierQuote, quoteName, quoteTable } from "./identifiers.js";
 import { toIndentedLines, toJsonString, toOneLine } from "./json-text.js";
 

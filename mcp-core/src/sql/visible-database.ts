@@ -3,8 +3,9 @@
  * are not shown, and the self-audit names rules that protect nothing. Statements are held by the database itself.
  */
 
+import type { ColumnDescription, FoundObject, TableDescription } from "./catalog-objects.js";
 import { type ColumnRule, ruleFor } from "./column-rules.js";
-import type { CallOptions, Catalog, ColumnDescription, Database, FoundObject, TableDescription } from "./database.js";
+import type { CallOptions, Catalog, Database } from "./database.js";
 
 /** What may be seen of a source. */
 export interface Visibility {

@@ -1,7 +1,8 @@
 /** `search_objects`: what exists in a database, by name and kind, in as much detail as asked for. */
 import * as v from "valibot";
 import { type Call, chooseSource, quoteOf, type Source, withDeadline } from "../call.js";
-import type { Cell, Column, FoundObject } from "../database.js";
+import type { FoundObject } from "../catalog-objects.js";
+import type { Cell, Column } from "../database.js";
 import type { Caps } from "../limits.js";
 import { permit } from "../policy.js";
 import { createResultWriter } from "../result.js";
