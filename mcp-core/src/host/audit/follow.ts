@@ -19,7 +19,7 @@ export interface Newest {
 export async function newestRecords(path: string, count: number, wanted: Wanted): Promise<Newest> {
   const { folder, chains } = await findChains(path);
   const readUpTo = new Map<string, number>();
-  const found: string[] = [];
+  const found: string[][] = [];
   for (const { chain, files } of chains) {
     let lines: string[] = [];
     for (const file of [...files].reverse()) {
@@ -39,7 +39,7 @@ export async function newestRecords(path: string, count: number, wanted: Wanted)
       readUpTo.set(name, end);
       lines = [...older, ...lines].slice(-count);
     }
-    found.push(...lines);
+    found.push(lines);
   }
   return { lines: byTime(found).slice(-count), readUpTo };
 }
@@ -54,15 +54,17 @@ export async function* followRecords(
   const positions = new Map(readUpTo);
   while (!signal.aborted) {
     const { folder, chains } = await findChains(path);
-    const fresh: string[] = [];
+    const fresh: string[][] = [];
     for (const { chain, files } of chains) {
+      const added: string[] = [];
+      fresh.push(added);
       for (const file of files) {
         const name = toFileName(chain, file);
         const from = positions.get(name) ?? 0;
         if (from === Number.POSITIVE_INFINITY) continue;
         const lines = await linesFrom(join(folder, name), from);
         positions.set(name, from + lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0));
-        fresh.push(...lines.filter((line) => isWanted(line, wanted)));
+        added.push(...lines.filter((line) => isWanted(line, wanted)));
       }
     }
     yield* byTime(fresh);
@@ -91,8 +93,16 @@ function isWanted(line: string, wanted: Wanted): boolean {
 
 const timeOf = (line: string): string => /"time":"([^"]*)"/.exec(line)?.[1] ?? "";
 
-const byTime = (lines: readonly string[]): string[] =>
-  lines
-    .map((line) => ({ line, time: timeOf(line) }))
+/** Chains merged by time, each in its own order: the line that begins a file is of a moment later than the next one's. */
+const byTime = (chains: readonly (readonly string[])[]): string[] =>
+  chains
+    .flatMap((lines) => {
+      let latest = "";
+      return lines.map((line) => {
+        const time = timeOf(line);
+        if (time > latest) latest = time;
+        return { line, time: latest };
+      });
+    })
     .sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0))
     .map(({ line }) => line);
