@@ -54,7 +54,8 @@ export async function writeStatementFiles(
       const pages: Iterable<QueryResult> | AsyncIterable<QueryResult> = result.truncated
         ? agent.pages(sql, { params, source, signal })
         : [result];
-      written.push({ statement, file, rows: await writeRows(file, output.format ?? formatOfFile(file), pages) });
+      const format = output.format ?? formatOfFile(file);
+      written.push({ statement, file, rows: await writeRows(file, format, pages, { makesFolder: true }) });
     } catch (thrown) {
       signal.throwIfAborted();
       written.push({ statement, file, error: toErrorReport(thrown) });

@@ -24,16 +24,17 @@ export function formatOfFile(file: string): Format {
   });
 }
 
-/** Writes all pages; how many rows there were. @throws AgentError `output_unwritable`, and what the pages throw */
+/** Writes all pages; how many rows there were. A folder that is not there is made only when that is asked for. @throws AgentError `output_unwritable`, and what the pages throw */
 export async function writeRows(
   file: string,
   format: Format,
   pages: Iterable<QueryResult> | AsyncIterable<QueryResult>,
+  { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<number> {
   const partial = `${file}.partial`;
   const document = createDocument(format);
   try {
-    await mkdir(dirname(file), { recursive: true });
+    if (makesFolder) await mkdir(dirname(file), { recursive: true });
     {
       await using handle = await open(partial, "w");
       for await (const page of pages) await handle.write(document.page(page));
