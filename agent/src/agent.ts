@@ -107,7 +107,7 @@ export function createAgent(options: AgentOptions): Agent {
         await assertKnown(reference, owner);
         return at(reference);
       }
-      const id = randomBytes(16).toString("base64url");
+      const id = newReference();
       await (await runner()).create(id, owner);
       return at(id);
     },
@@ -122,7 +122,7 @@ export function createAgent(options: AgentOptions): Agent {
       await assertKnown(reference, owner);
       await (await store()).checkpointer.deleteThread(reference);
     },
-    run: (task, { session = randomBytes(16).toString("base64url"), signal } = {}) => at(session).run(task, { signal }),
+    run: (task, { session = newReference(), signal } = {}) => at(session).run(task, { signal }),
     recall: async (session) => (await (await runner()).view(session))?.report,
     close,
     [Symbol.asyncDispose]: close,
@@ -140,4 +140,10 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): Prom
     return made;
   };
   return Object.assign(get, { started: () => made });
+}
+
+/** 128 random bits. On a command line a reference that begins with a dash would be taken for a flag. */
+function newReference(): string {
+  const reference = randomBytes(16).toString("base64url");
+  return reference.startsWith("-") ? newReference() : reference;
 }

@@ -1,13 +1,14 @@
 /** Reads routed to a real streaming replica, whose lag is made by pausing its replay. */
 import type { Database } from "@database-interface/mcp-core/sql";
 import postgres from "postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { planSources } from "../../mcp-core/src/sql/sources.js";
 import type { Instance } from "../../mcp-postgres/src/instance.js";
 import { postgresKind } from "../../mcp-postgres/src/kind.js";
 import { type Standby, startPostgres, startStandby } from "../support/postgres-standby.js";
 import { codeOf, collect, limits, openSource } from "./open.js";
 
+vi.setConfig({ testTimeout: 90_000 });
 let primary: Instance;
 let standby: Standby;
 let admin: postgres.Sql;
@@ -32,7 +33,8 @@ const isOnReplica = async (source: Database) =>
 
 /** Reads until one is answered by the wanted server. */
 async function untilOn(source: Database, server: "replica" | "primary"): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  // what looking at the catalogue leaves unflushed in the log reaches a standby with the next snapshot, within 15 s
+  const deadline = performance.now() + 40_000;
   while ((await isOnReplica(source)) !== (server === "replica")) {
     if (performance.now() > deadline) throw new Error(`no read went to the ${server}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
