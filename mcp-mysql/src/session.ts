@@ -112,8 +112,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   function destroy(why: Error): void {
     reason ??= why;
     // With an error the driver learns of it as well and gives up its own queue. With nothing in it there is nobody to tell,
-    // and over TLS the error would find no listener left: the driver has taken them off.
-    socket.destroy(isConnected && pending.size === 0 ? undefined : why);
+    // and over TLS the error may find no listener left, as the driver takes them off: there `close` settles what is pending.
+    socket.destroy(isConnected && (options.tls !== undefined || pending.size === 0) ? undefined : why);
   }
 
   /** Runs one command of the driver; a connection that goes away under it settles it, whatever the driver does. */
