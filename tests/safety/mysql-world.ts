@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createConnection } from "mariadb";
+import { vi } from "vitest";
 import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
 import { mysqlUrl } from "../support/services.js";
 import { corpusText, type World } from "./corpus.js";
@@ -46,6 +47,9 @@ export async function openMysqlWorld(server = mysqlUrl()): Promise<World> {
   await database.run(`CREATE USER '${user}'@'%' IDENTIFIED BY 'safety';
     GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, EXECUTE, SHOW VIEW, CREATE TEMPORARY TABLES, LOCK TABLES,
       TRIGGER, EVENT, CREATE ROUTINE, CREATE VIEW, INDEX ON ${database.name}.* TO '${user}'@'%'`);
+  const isVictimAsleep = async () =>
+    Number((await database.run(stateSql(database.name, user, Number(victim.threadId))))[0]?.victim) === 1;
+  await vi.waitUntil(isVictimAsleep, 10_000);
   return {
     database,
     user,

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { vi } from "vitest";
 import { createPostgresDatabase } from "../support/databases.js";
 import { postgresUrl } from "../support/services.js";
 import { corpusText, type World } from "./corpus.js";
@@ -54,6 +55,7 @@ export async function openPostgresWorld(server = postgresUrl()): Promise<World> 
     onnotice: () => {},
   });
   victim`SELECT pg_sleep(3600)`.catch(() => {});
+  await vi.waitUntil(async () => (await admin.unsafe(stateSql(roles.user)))[0]?.victim === "1", 10_000);
   return {
     database,
     user: roles.user,
