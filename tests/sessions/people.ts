@@ -77,7 +77,7 @@ const freshName = (): string => `u_${randomBytes(5).toString("hex")}`;
 const freshPassword = (): string => `pw-${randomBytes(9).toString("hex")}`;
 
 /** Whose password MariaDB checks, unlike PostgreSQL where local connections are trusted. */
-export async function createMysqlUser(database: string): Promise<DatabaseUser> {
+export async function createMysqlUser(database: string, password = freshPassword()): Promise<DatabaseUser> {
   const { hostname, port, username, password: own } = new URL(mysqlUrl());
   const admin = await createConnection({
     host: hostname,
@@ -85,14 +85,14 @@ export async function createMysqlUser(database: string): Promise<DatabaseUser> {
     user: decodeURIComponent(username),
     password: decodeURIComponent(own),
   });
-  const [user, password] = [freshName(), freshPassword()];
-  await admin.query(`CREATE USER ${user}@'%' IDENTIFIED BY '${password}'`);
+  const user = freshName();
+  await admin.query(`CREATE USER ${user}@'%' IDENTIFIED BY ?`, [password]);
   await admin.query(`GRANT SELECT ON ${database}.* TO ${user}@'%'`);
   return {
     user,
     password,
     async setPassword(next) {
-      await admin.query(`ALTER USER ${user}@'%' IDENTIFIED BY '${next}'`);
+      await admin.query(`ALTER USER ${user}@'%' IDENTIFIED BY ?`, [next]);
     },
     async [Symbol.asyncDispose]() {
       await admin.query(`DROP USER ${user}@'%'`);

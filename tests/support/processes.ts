@@ -14,6 +14,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Everything it wrote to stderr so far. */
   log(): string;
+  /** Everything it wrote to stdout so far. */
+  printed(): string;
 }
 
 /** Starts a command that serves HTTP on a port of the system's choice and waits until it says where. */
@@ -23,10 +25,14 @@ export async function startHttpServer(
   environment: Record<string, string> = {},
 ): Promise<RunningServer> {
   const child = spawn(process.execPath, [file, ...args], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...environment },
   });
   let log = "";
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    printed += chunk;
+  });
   const url = await new Promise<string>((resolve, reject) => {
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       log += chunk;
@@ -39,6 +45,7 @@ export async function startHttpServer(
     url,
     child,
     log: () => log,
+    printed: () => printed,
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, "exit");
