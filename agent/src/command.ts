@@ -1,6 +1,6 @@
 /** The command line: which commands there are, help, and errors that say what to write instead. */
 import yargs, { type Argv } from "yargs";
-import { answerCommand, askCommand } from "./commands/ask.js";
+import { answerCommand, askCommand, resumeCommand } from "./commands/ask.js";
 import { completionCommand } from "./commands/completion.js";
 import { connectCommand } from "./commands/connect.js";
 import type { Command, Face } from "./commands/definition.js";
@@ -27,6 +27,7 @@ const createCommands = (): readonly Command[] => {
     runCommand,
     askCommand,
     answerCommand,
+    resumeCommand,
     queryCommand,
     inspectCommand,
     checkCommand,

@@ -17,7 +17,7 @@ export function assertFree(session: string, snapshot: StateSnapshot): void {
   }
   if (snapshot.next.includes("write")) {
     throw new AgentError("session_cut_off", "A write of this session was cut off, and it is open what became of it.", {
-      hint: "Resume the session: it finds out, and writes nothing a second time.",
+      hint: "Resume it (db-agent resume): it finds out, and writes nothing a second time.",
     });
   }
 }

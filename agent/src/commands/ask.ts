@@ -43,6 +43,16 @@ export const askCommand = defineCommand({
   },
 });
 
+export const resumeCommand = defineCommand({
+  words: "resume <session>",
+  describe: "Go on with a session whose process died; no write runs twice",
+  positionals: { session: { type: "string", demandOption: true, describe: "Its reference id" } },
+  options: { ...gatewayOptions, output: outputOption, store: storeOption, quiet: quietOption },
+  choose(parsed) {
+    return async (io) => (await import("../faces/ask/ask.js")).runResume({ ...parsed, databases: {} }, io);
+  },
+});
+
 export const answerCommand = defineCommand({
   words: "answer <session> <decision> [text]",
   describe: "Answer what a session waits for: allow a write or not, or reply",

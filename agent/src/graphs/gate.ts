@@ -100,14 +100,21 @@ export function gate({ call, expiresAt }: Gated): SessionUpdate {
   return { decisions: [toDecided(call, approval, decision)], answered: [approval] };
 }
 
-/** All are answered: what was refused is over. */
-export function settle(state: SessionState): SessionUpdate {
-  const rejected = openCalls(state).flatMap((call) => {
-    const decided = lastDecision(state, call);
-    if (decided?.type !== "reject") return [];
-    const because = decided.reason === undefined ? "" : ` They say: ${decided.reason}`;
-    return [toOutcome(call, "rejected", declined(because))];
+/**
+ * All are answered: what was refused is over. What was allowed has its tools at hand before it is on record as begun: with
+ * the gateway away nothing has begun, and `resume` runs it.
+ */
+export async function settle(state: SessionState, _config: Config, ports: Ports): Promise<SessionUpdate> {
+  const decided = openCalls(state).flatMap((call) => {
+    const decision = lastDecision(state, call);
+    return decision === undefined ? [] : [{ ...decision, call }];
   });
+  if (decided.some(({ type }) => type !== "reject")) await ports.loadTools();
+  const rejected = decided
+    .filter(({ type }) => type === "reject")
+    .map(({ call, reason }) =>
+      toOutcome(call, "rejected", declined(reason === undefined ? "" : ` They say: ${reason}`)),
+    );
   return rejected.length === 0 ? {} : { outcomes: rejected };
 }
 

@@ -56,7 +56,7 @@ export function createSessionGraph(ports: Ports, checkpointer: BaseCheckpointSav
       .addNode("propose", propose)
       .addNode("preview", withPorts(preview))
       .addNode("gate", (gated: Gated) => gate(gated))
-      .addNode("settle", settle)
+      .addNode("settle", withPorts(settle))
       .addNode("write", withPorts<Allowed, ReturnType<typeof write>>(write))
       .addNode("conclude", conclude)
 

@@ -7,6 +7,7 @@ import { CodedError } from "../host/errors.js";
 /** A write under its key. */
 export interface KeyedWrite {
   readonly key: string;
+  /** The principal: an outcome outlives the connection its write came by. */
   readonly caller: string;
   /** The fingerprint of source, statement and parameters. */
   readonly fingerprint: string;

@@ -59,6 +59,11 @@ export function runAnswer(flags: AnswerFlags, io: Io): Promise<number> {
   });
 }
 
+/** Goes on with a session that was cut off: what may have been written is looked up, never written again. */
+export function runResume(flags: ConversationFlags & { readonly session: string }, io: Io): Promise<number> {
+  return inSession(flags, flags.session, io, async (session, signal) => session.resume({ signal }));
+}
+
 /** @throws AgentError `usage` */
 function toDecision({ decision: type, text = "", code }: AnswerFlags): Decision {
   const coded = code === undefined ? {} : { code };

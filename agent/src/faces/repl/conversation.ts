@@ -19,7 +19,7 @@ export interface Conversation {
   understands(line: string): boolean;
   /** Says something, with everything a human is asked on the way. @throws AgentError */
   hold(start: (session: AgentSession) => Run<Answer>, signal: AbortSignal): Promise<Answer>;
-  /** Goes on with the session that was named: asks what it waits for. @throws AgentError `session_unknown` */
+  /** Goes on with the session that was named: asks what it waits for, or resumes it. @throws AgentError `session_unknown` */
   goOn(signal: AbortSignal): Promise<void>;
 }
 
@@ -72,8 +72,15 @@ export function createConversation(parts: ConversationParts): Conversation {
       }
     },
     async goOn(signal) {
-      const session = await open();
-      const [asked] = await session.pending();
+      const {
+        isCutOff,
+        approvals: [asked],
+      } = await (await open()).show();
+      if (isCutOff) {
+        const typed = await asker.ask("A run of this session was cut off. Go on with it? [y/n] ");
+        if (/^y(es)?$/i.test(typed?.trim() ?? "")) await this.hold(({ resume }) => resume({ signal }), signal);
+        return;
+      }
       if (asked === undefined) return;
       const decision = await decide(asked, { asker, write: tell, style, width });
       if (decision !== undefined) await this.hold(({ answer }) => answer(asked.approval, decision, { signal }), signal);

@@ -35,7 +35,7 @@ export const execute = defineTool({
     const write: Write = { source, statement, caps, writing: writingOf(source), print: fingerprint(source, statement) };
     if (isDry === true) return await tryOut(write, call);
 
-    const keyed = { key: idempotencyKey ?? "", caller: call.human.caller, fingerprint: write.print };
+    const keyed = { key: idempotencyKey ?? "", caller: call.principal, fingerprint: write.print };
     const earlier = idempotencyKey === undefined ? undefined : call.service.outcomes.find(keyed);
     if (earlier !== undefined) return await earlier;
     const plan = await planned(write, call);
