@@ -10,8 +10,14 @@ export interface Position {
   /** The same only for the servers of one cluster. */
   readonly cluster: string;
   readonly isStandby: boolean;
-  /** Bytes of log: written by a primary, applied by a standby. */
+  /** Bytes of log: inserted by a primary, applied by a standby. */
   readonly logBytes: bigint;
+  /** Those of them that a primary has written out, which is all that a standby can get. */
+  readonly flushedBytes: bigint;
+  /** Which transactions have ended: while it stays the same, so does the data. */
+  readonly snapshot: string;
+  /** How long the log of one that has ended may wait to be written out, in milliseconds. */
+  readonly flushMs: number;
 }
 
 /** A server that can be asked where it stands. */
@@ -49,6 +55,11 @@ interface Mark {
 const askTimeoutMs = 2_000;
 const maxMarks = 64;
 
+/**
+ * What is inserted counts, not what is written out, since a commit need not wait for that. But a page that a read has
+ * tidied up goes into the log as well, with no commit behind it that has it written out: once no transaction has ended for
+ * as long as a commit may wait, what is written out holds all data.
+ */
 export function createFreshness<Server extends Placed>(options: FreshnessOptions<Server>): Freshness<Server> {
   const { primary, replicas, maxLagMs, log, now = () => performance.now() } = options;
   const everyMs = Math.min(Math.max(maxLagMs / 4, 50), 1_000);
@@ -56,6 +67,8 @@ export function createFreshness<Server extends Placed>(options: FreshnessOptions
   const completeAt = new Map<Server, number>();
   const faults = new Map<Server, string>();
   const marks: Mark[] = [];
+  /** The primary's snapshot, and since when it is known to be that. */
+  let latest = { snapshot: "", since: 0 };
   let writtenAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | undefined;
@@ -73,7 +86,8 @@ export function createFreshness<Server extends Placed>(options: FreshnessOptions
     const at = now();
     const theirs = await primary.position(signal).catch(() => undefined);
     if (theirs === undefined || theirs.isStandby) return;
-    marks.push({ at, logBytes: theirs.logBytes });
+    if (theirs.snapshot !== latest.snapshot) latest = { snapshot: theirs.snapshot, since: now() };
+    marks.push({ at, logBytes: at - latest.since >= theirs.flushMs ? theirs.flushedBytes : theirs.logBytes });
     if (marks.length > maxMarks) marks.shift();
     await Promise.all(replicas.map((replica) => askReplica(replica, theirs.cluster, signal)));
   }
