@@ -32,7 +32,10 @@ export function reaperCommand(platform: NodeJS.Platform, all: string): ReaperCom
 
 const path = "/usr/bin:/bin:/usr/sbin:/sbin";
 
-/** A sweep asks first and insists half a second later, until nobody carries the mark. macOS was not run. */
+/**
+ * A sweep asks each once, as a second SIGTERM makes many drop what they are ending, and insists half a second later,
+ * a whole one at the end, until nobody carries the mark. macOS was not run.
+ */
 const shell = `
 trap '' INT TERM HUP PIPE
 marked() {
@@ -69,7 +72,6 @@ while read -r op id mark; do
   esac
 done
 [ "$groups" = ' ' ] && exit 0
-for id in $groups; do kill -TERM "-$id" 2>/dev/null; done
 sweep "$1" 10 &
 sleep 1
 for id in $groups; do kill -KILL "-$id" 2>/dev/null; done

@@ -74,6 +74,7 @@ async function startAll(folder: string) {
     exited,
     write,
     started,
+    journal: () => readFile(journal, "utf8"),
     /** Every process there is. */
     async all() {
       const isComplete = async () =>
@@ -111,6 +112,8 @@ test.each(matrix)("within 5 s of %s, round %i", { timeout: 90_000 }, async (end)
   }
   const left = async () => (await Promise.all([...all].map(async (pid) => ((await isAlive(pid)) ? [pid] : [])))).flat();
   await until(async () => (await left()).length === 0, 5_000).catch(async () => expect(await left()).toEqual([]));
+  // a second one would have a server drop what it is ending
+  if (end === "SIGKILL") expect((await running.journal()).match(/ignored SIGTERM/g)).toHaveLength(1);
 });
 
 test("a server that forks and exits is a crash, and its child is gone", async () => {

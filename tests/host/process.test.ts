@@ -142,10 +142,19 @@ describe("over HTTP, with a call in progress and streams open", () => {
   test("a second signal ends it at once", async () => {
     const running = await startHttp("--drain", "600000");
     running.child.kill("SIGTERM");
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    running.child.kill("SIGTERM");
+    const again = setInterval(() => running.child.kill("SIGTERM"), 1_000);
     expect(await running.ended).toBe(143);
+    clearInterval(again);
     await running.cut;
+  });
+
+  test("the same signal passed on by a parent is no second one", async () => {
+    const running = await startHttp();
+    running.child.kill("SIGINT");
+    running.child.kill("SIGTERM");
+    expect(await running.ended).toBe(0);
+    await running.cut;
+    expect(running.stderr()).toContain("ended by itself");
   });
 });
 
