@@ -6,18 +6,16 @@ import { temporaryFolder, textOf, until } from "../gateway/gateways.js";
 import { executable, startHttpServer } from "../support/processes.js";
 import type { RedisServer } from "../support/redis-servers.js";
 import { dumpRedis, openMonitor, readFolder } from "./canary.js";
-import { testTemplates } from "./people.js";
 
 /** A gateway as a process, and everything that can be seen of it. */
 export async function openSubject(
   store: string,
-  { redis, closedPort, flags = [] }: { redis: RedisServer; closedPort: number; flags?: readonly string[] },
+  { redis, templates, flags = [] }: { redis: RedisServer; templates: Templates; flags?: readonly string[] },
 ) {
   const folder = await temporaryFolder();
   const inFolder = (name: string): string => join(folder.path, name);
   const config = inFolder("gateway.json");
-  const writeConfig = (databases: object): Promise<void> =>
-    writeFile(config, JSON.stringify({ databases, templates: templatesWith(closedPort) }));
+  const writeConfig = (databases: object): Promise<void> => writeFile(config, JSON.stringify({ databases, templates }));
   await writeConfig({});
   const places = ["--cache-dir", inFolder("cache"), "--audit", inFolder("audit"), "--audit-sync", "always"];
   const gateway = await startHttpServer(
@@ -57,7 +55,7 @@ export async function openSubject(
   return {
     rest,
     writeConfig,
-    templates: templatesWith(closedPort),
+    templates,
     async tool(name: string, given: object): Promise<Fields> {
       return JSON.parse(textOf(await client.callTool({ name, arguments: { ...given } })));
     },
@@ -118,16 +116,15 @@ export type Subject = Awaited<ReturnType<typeof openSubject>>;
 type Fields = Record<string, unknown>;
 type Page = Readonly<{ status: number; text: string }>;
 
-/** `my` is the server under test, `away` a port on which nothing listens. */
-const templatesWith = (port: number) => ({
-  my: testTemplates().my,
-  away: { server: "mysql", hosts: [`127.0.0.1:${port}`], private: true },
-});
+/** By engine, and beside each a server that is away. */
+export type Templates = Readonly<
+  Record<"pg" | "my" | "pg-away" | "my-away", { readonly server: string; readonly hosts: readonly string[] }>
+>;
 
 /** Where a connection goes. */
 export interface Target {
   readonly name: string;
-  readonly template: "my" | "away";
+  readonly template: keyof Templates;
   readonly database: string;
   readonly user: string;
 }
@@ -158,10 +155,10 @@ async function intoSession(
   };
 }
 
-const asking = ({ name }: Target) => ({ source: name, sql: "SELECT current_user()" });
+const asking = ({ name }: Target) => ({ source: name, sql: "SELECT current_user" });
 
 const whoIsIt = (answer: Fields, { user }: Target): string =>
-  (answer.rows as string[][] | undefined)?.[0]?.[0] === `${user}@%` ? "ok" : JSON.stringify(answer);
+  (answer.rows as string[][] | undefined)?.[0]?.[0]?.replace(/@%$/, "") === user ? "ok" : JSON.stringify(answer);
 
 /** On a page that says no one may try again; nobody does. */
 const saidOn = ({ status, text }: Page): string | undefined => (status === 200 ? undefined : text);
@@ -212,8 +209,8 @@ export const ways: readonly [string, (subject: Subject) => Promise<Way>][] = [
         keepsWhatFails: true,
         async give(target, password) {
           const { template, database, user } = target;
-          const [host] = subject.templates[template].hosts;
-          databases.set(target.name, { url: `mysql://${user}@${host}/${database}`, password });
+          const { server, hosts } = subject.templates[template];
+          databases.set(target.name, { url: `${server}://${user}@${hosts[0]}/${database}`, password });
           await write();
           await until(async () => (await serverOf(target.name))?.tools !== undefined, 60_000);
           return whoIsIt(await subject.tool("query", asking(target)), target);

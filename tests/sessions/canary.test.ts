@@ -4,24 +4,41 @@
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freePort } from "../../mcp-core/src/sample/private-server.js";
+import type { Instance } from "../../mcp-postgres/src/instance.js";
 import { until } from "../gateway/gateways.js";
-import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
+import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { startPostgres } from "../support/postgres-standby.js";
 import { type RedisServer, startRedisServer } from "../support/redis-servers.js";
 import { type Canary, createCanary, holds, processesWith } from "./canary.js";
-import { openSubject, type Subject, type Target, ways } from "./canary-gateway.js";
-import { createMysqlUser } from "./people.js";
+import { openSubject, type Subject, type Target, type Templates, ways } from "./canary-gateway.js";
+import { createMysqlUser, createPostgresUser, type DatabaseUser, testTemplates } from "./people.js";
 
 vi.setConfig({ testTimeout: 180_000 }); // each cell starts several servers
 
-let database: TestDatabase;
+const engines = ["pg", "my"] as const;
+
+let postgres: Instance; // of its own: it asks everybody for a password
+let databases: Readonly<Record<"pg" | "my", TestDatabase>>;
 let redis: RedisServer;
-let closedPort: number;
+let templates: Templates;
 beforeAll(async () => {
-  [database, redis, closedPort] = await Promise.all([createMysqlDatabase(), startRedisServer(), freePort()]);
+  [postgres, redis] = await Promise.all([startPostgres(), startRedisServer()]);
+  databases = { pg: await createPostgresDatabase(postgres.url("postgres")), my: await createMysqlDatabase() };
+  const away = { hosts: [`127.0.0.1:${await freePort()}`], private: true };
+  templates = {
+    ...testTemplates({ pg: databases.pg.url }),
+    "pg-away": { server: "postgres", ...away },
+    "my-away": { server: "mysql", ...away },
+  };
 });
 afterAll(async () => {
-  for (const one of [database, redis]) await one?.[Symbol.asyncDispose]();
+  for (const one of [databases?.pg, databases?.my, postgres, redis]) await one?.[Symbol.asyncDispose]();
 });
+
+const createUser = (engine: "pg" | "my", { password }: Canary): Promise<DatabaseUser> =>
+  engine === "pg"
+    ? createPostgresUser(postgres.url("postgres"), password)
+    : createMysqlUser(databases.my.name, password);
 
 test.each<[string, (password: string) => string]>([
   ["as it is", (password) => password],
@@ -40,14 +57,17 @@ test.each<[string, (password: string) => string]>([
   expect([holds(write(canary.password), canary), holds(write(createCanary().password), canary)]).toEqual([true, false]);
 });
 
-describe.each<[string, () => string]>([
-  ["memory", () => "memory"],
-  ["a folder", () => "folder"],
-  ["Redis", () => `redis://${redis.address}`],
-])("over %s", (_store, storeOf) => {
+describe.each<[string, number, () => string]>([
+  ["memory", 0, () => "memory"],
+  ["a folder", 1, () => "folder"],
+  ["Redis", 2, () => `redis://${redis.address}`],
+])("over %s", (_store, row, storeOf) => {
+  /** They take turns. */
+  const engineOf = (column: number): "pg" | "my" => engines[(row + column) % 2] ?? "my";
+
   let subject: Subject;
   beforeAll(async () => {
-    subject = await openSubject(storeOf(), { redis, closedPort });
+    subject = await openSubject(storeOf(), { redis, templates });
   });
   afterAll(() => subject?.[Symbol.asyncDispose]());
 
@@ -69,45 +89,53 @@ describe.each<[string, () => string]>([
     }
   }
 
-  test.concurrent.each(ways)("given by %s", async (_way, open) => {
-    const [right, wrong, lost, next] = [createCanary(), createCanary(), createCanary(), createCanary()];
-    await using user = await createMysqlUser(database.name, right.password);
-    const way = await open(subject);
-    const target = (name: string): Target => ({ name, template: "my", database: database.name, user: user.user });
-    const kept = Number(way.keepsWhatFails);
+  test.concurrent.each(ways.map(([way, open], column) => [way, engineOf(column), open] as const))(
+    "given by %s, for %s",
+    async (_way, engine, open) => {
+      const [right, wrong, lost, next] = [createCanary(), createCanary(), createCanary(), createCanary()];
+      await using user = await createUser(engine, right);
+      const way = await open(subject);
+      const { name: database } = databases[engine];
+      const target = (name: string): Target => ({ name, template: engine, database, user: user.user });
+      const kept = Number(way.keepsWhatFails);
 
-    expect(await way.give(target("first"), right.password)).toBe("ok");
-    await expectOnly(subject, "connected", [[right, 1]]);
+      expect(await way.give(target("first"), right.password)).toBe("ok");
+      await expectOnly(subject, "connected", [[right, 1]]);
 
-    expect(await way.give(target("second"), wrong.password)).toMatch(/was not accepted/);
-    await expectOnly(subject, "of a wrong password", [[right, 1], [wrong, kept]]); // biome-ignore format: a row
-    if (way.keepsWhatFails) await way.take("second");
+      expect(await way.give(target("second"), wrong.password)).toMatch(/was not accepted/);
+      await expectOnly(subject, "of a wrong password", [[right, 1], [wrong, kept]]); // biome-ignore format: a row
+      if (way.keepsWhatFails) await way.take("second");
 
-    expect(await way.give({ ...target("third"), template: "away" }, lost.password)).toMatch(/could be reached/);
-    await expectOnly(subject, "of a host that is away", [[right, 1], [wrong, 0], [lost, kept]]); // biome-ignore format: a row
-    if (way.keepsWhatFails) await way.take("third");
+      expect(await way.give({ ...target("third"), template: `${engine}-away` }, lost.password)).toMatch(
+        /could be reached/,
+      );
+      await expectOnly(subject, "of a host that is away", [[right, 1], [wrong, 0], [lost, kept]]); // biome-ignore format: a row
+      if (way.keepsWhatFails) await way.take("third");
 
-    await user.setPassword(next.password);
-    await way.take("first");
-    expect(await way.give(target("fourth"), next.password)).toBe("ok");
-    await expectOnly(subject, "after a rotation", [[right, 0], [lost, 0], [next, 1]]); // biome-ignore format: a row
+      await user.setPassword(next.password);
+      await way.take("first");
+      expect(await way.give(target("fourth"), next.password)).toBe("ok");
+      await expectOnly(subject, "after a rotation", [[right, 0], [lost, 0], [next, 1]]); // biome-ignore format: a row
 
-    await way.end();
-    const all = [right, wrong, lost, next];
-    await expectOnly(
-      subject,
-      "at the end",
-      all.map((canary) => [canary, 0]),
-    );
-  });
+      await way.end();
+      const all = [right, wrong, lost, next];
+      await expectOnly(
+        subject,
+        "at the end",
+        all.map((canary) => [canary, 0]),
+      );
+    },
+  );
 
   test.concurrent("that came in in every way, of sessions that nobody ends", async () => {
-    await using resting = await openSubject(storeOf(), { redis, closedPort, flags: ["--session-timeout", "20s"] });
-    const given = ways.slice(0, 3).map(async ([, open]) => {
+    await using resting = await openSubject(storeOf(), { redis, templates, flags: ["--session-timeout", "20s"] });
+    const given = ways.slice(0, 3).map(async ([, open], column) => {
+      const engine = engineOf(column + 1);
+
       const canary = createCanary();
-      await using user = await createMysqlUser(database.name, canary.password);
+      await using user = await createUser(engine, canary);
       const way = await open(resting);
-      const target = { name: "db", template: "my", database: database.name, user: user.user } as const;
+      const target = { name: "db", template: engine, database: databases[engine].name, user: user.user };
       expect(await way.give(target, canary.password)).toBe("ok");
       await expectOnly(resting, "at rest", [[canary, 0]]);
     });

@@ -101,16 +101,16 @@ export async function createMysqlUser(database: string, password = freshPassword
   };
 }
 
-/** A role of PostgreSQL's. */
-export async function createPostgresUser(): Promise<DatabaseUser> {
-  const admin = postgres(postgresUrl(), { max: 1, onnotice: () => {} });
-  const [user, password] = [freshName(), freshPassword()];
-  await admin.unsafe(`CREATE ROLE ${user} LOGIN PASSWORD '${password}'`);
+/** A role of PostgreSQL's. @param server an administrator's URL */
+export async function createPostgresUser(server = postgresUrl(), password = freshPassword()): Promise<DatabaseUser> {
+  const admin = postgres(server, { max: 1, onnotice: () => {} });
+  const user = freshName();
+  await admin.unsafe(`CREATE ROLE ${user} LOGIN PASSWORD ${quoted(password)}`);
   return {
     user,
     password,
     async setPassword(next) {
-      await admin.unsafe(`ALTER ROLE ${user} PASSWORD '${next}'`);
+      await admin.unsafe(`ALTER ROLE ${user} PASSWORD ${quoted(next)}`);
     },
     async [Symbol.asyncDispose]() {
       await admin.unsafe(`DROP ROLE ${user}`);
@@ -119,11 +119,13 @@ export async function createPostgresUser(): Promise<DatabaseUser> {
   };
 }
 
-/** Templates for the servers under test. */
-export function testTemplates() {
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Templates for these servers; default: those under test. */
+export function testTemplates({ pg = postgresUrl(), my = mysqlUrl() } = {}) {
   const placeOf = (url: string, port: string): string => `${new URL(url).hostname}:${new URL(url).port || port}`;
   return {
-    pg: { server: "postgres", hosts: [placeOf(postgresUrl(), "5432")], private: true },
-    my: { server: "mysql", hosts: [placeOf(mysqlUrl(), "3306")], private: true },
+    pg: { server: "postgres", hosts: [placeOf(pg, "5432")], private: true },
+    my: { server: "mysql", hosts: [placeOf(my, "3306")], private: true },
   };
 }
