@@ -8,9 +8,11 @@ import { type CallEntry, type Destination, recorded } from "./audit/call-entry.j
 import type { ClientRequest } from "./client-request.js";
 import { codeOf, roleRequired } from "./errors.js";
 import type { FrontOptions } from "./front-options.js";
+import type { Member } from "./member.js";
 import { AnsweredError, type Fields, isFields } from "./message.js";
 import { type Meter, recallOutcomes } from "./meter.js";
 import { readsOnly } from "./naming.js";
+import { rememberedMs } from "./open-writes.js";
 import { type Errand, relay } from "./relay.js";
 import { argumentsOf, type Route } from "./routing.js";
 import type { SessionCall } from "./sessions/desk.js";
@@ -53,13 +55,28 @@ async function callKnownTool(
   if (!isReading && !request.principal.roles.has("write")) throw roleRequired(name);
   const passed = { ...params, name: route.name, ...("arguments" in route ? { arguments: route.arguments } : {}) };
   const errand = { member, method: "tools/call", params: passed, options, isReading, entry };
-  const here = (one: ClientRequest) => send({ ...errand, request: one });
-  const asked = { params, given, request, isOurs: owner?.kind === "databases" };
+  const isOurs = owner?.kind === "databases";
+  const here = (one: ClientRequest) =>
+    isOurs && !isReading
+      ? keeping(member, given, () => send({ ...errand, request: one }))
+      : send({ ...errand, request: one });
+  const asked = { params, given, request, isOurs };
   const work = () => options.elsewhere?.call(asked, here) ?? here(request);
   // names that users give their connections would never end
   const source = place.session === undefined ? place.source : place.server;
   const isCounted = member.plan.databases !== undefined && source !== undefined;
   return isCounted ? timed(options.meter.query(source), work) : work();
+}
+
+/** A write; its server is not stopped as idle while it remembers something of it. */
+async function keeping({ supervisor }: Member, given: Fields, work: () => Promise<Fields>): Promise<Fields> {
+  let result: Fields | undefined;
+  try {
+    result = await work();
+    return result;
+  } finally {
+    supervisor.keepFor(rememberedMs(given, result));
+  }
 }
 
 /** A database's call in the figures, with the code of what its server refuses. */

@@ -193,6 +193,7 @@ async function run({ values, file, io }: CommandCall<typeof gatewaySettings>): P
     log,
     createLimiter: gateway.createRateLimiter,
   });
+  await gateway.opened;
   await using served = await serve({
     name: "mcp-gateway",
     version,

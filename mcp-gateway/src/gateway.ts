@@ -62,6 +62,8 @@ export interface Gateway extends AsyncDisposable {
   readonly routes: readonly Route[];
   /** Says where the routes are served, so that links to the pages lead there. */
   servedAt(url: string): void;
+  /** Resolves when a shared store has been asked for the first time, whatever came of it: a moment to begin to serve. */
+  readonly opened: Promise<void>;
   /** Resolves when every server's lists are known and kept for the next start, or should have been; starts nothing. */
   ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Tells these clients about changes, until the returned function is called. */
@@ -262,6 +264,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       ...room.routes,
     ],
     servedAt: room.pages.servedAt,
+    opened: room.opened.redis?.tried ?? Promise.resolve(),
     directory: room.replicas?.directory,
     createRateLimiter: room.replicas?.createRateLimiter,
     async ready({ signal }) {

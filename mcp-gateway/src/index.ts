@@ -30,6 +30,7 @@ export function createGateway(options: GatewayOptions): ServableGateway {
   return {
     ...gateway,
     async serve({ signal = new AbortController().signal, transport, ...http }) {
+      await gateway.opened;
       const served = await serve({
         name: "mcp-gateway",
         version,

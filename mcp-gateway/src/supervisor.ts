@@ -78,6 +78,10 @@ export interface Supervisor extends AsyncDisposable {
   use<Result>(use: (upstream: Upstream) => Promise<Result>, signal: AbortSignal, account?: string): Promise<Result>;
   /** Keeps the server from being stopped as idle, until disposed; wakes nothing. */
   hold(): Disposable;
+  /** Keeps it so for as many milliseconds from now. */
+  keepFor(ms: number): void;
+  /** It is kept by `hold` or `keepFor`. */
+  readonly isKept: boolean;
   /** Resolves when nobody uses the server or waits for it, or the signal fires. */
   drained(signal: AbortSignal): Promise<void>;
   /** The running upstream, if there is one; wakes nothing. */
@@ -101,6 +105,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let stopping: Promise<void> | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
   let holds = 0;
+  let keptUntil = 0;
   let lastError: string | undefined;
   let runningSince = 0;
   let crashesInARow = 0;
@@ -116,6 +121,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   function crashed(reason: string): void {
     current = undefined;
+    keptUntil = 0; // what it was kept for has gone with it
     lastError = reason;
     totals.crashes++;
     if (runningSince > 0 && performance.now() - runningSince >= life.stableMs) crashesInARow = 0;
@@ -191,6 +197,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const upstream = current;
     if (upstream === undefined) return stopping ?? Promise.resolve();
     current = undefined;
+    keptUntil = 0;
     runningSince = 0;
     crashesInARow = 0;
     become("stopping");
@@ -206,9 +213,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   function restWhenIdle(): void {
     clearTimeout(idleTimer);
     if (life.idleMs === 0 || limiter.active > 0 || holds > 0) return;
-    idleTimer = setTimeout(() => {
-      if (limiter.active === 0 && limiter.queued === 0 && holds === 0) void stop();
-    }, life.idleMs);
+    idleTimer = setTimeout(
+      () => {
+        if (limiter.active === 0 && limiter.queued === 0 && holds === 0) void stop();
+      },
+      Math.max(life.idleMs, keptUntil - performance.now()),
+    );
     idleTimer.unref();
   }
 
@@ -227,6 +237,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
           restWhenIdle();
         },
       };
+    },
+    keepFor(ms) {
+      if (current === undefined) return;
+      keptUntil = Math.max(keptUntil, performance.now() + ms);
+      restWhenIdle();
+    },
+    get isKept() {
+      return holds > 0 || keptUntil > performance.now();
     },
     async use(use, signal, account = "gateway") {
       try {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { accessSettings, openAccess, resolveSettings } from "../../mcp-core/src/host/index.js";
 import { codeOf, openLog, openServer } from "./serving.js";
@@ -33,11 +33,13 @@ async function startIssuer() {
     state,
     issuer: `${url}/realm`,
     keys: `${url}/keys`,
-    sign: (claims: JWTPayload, { key = state.privateKey, kid = state.kid, alg = "ES256" }: SignOptions = {}) =>
-      new SignJWT({ iss: `${url}/realm`, aud: resource, sub: "ada", scope: "mcp:use", ...claims })
-        .setProtectedHeader({ alg, kid })
+    sign: (claims: JWTPayload, { key = state.privateKey, alg = "ES256", header, ...given }: SignOptions = {}) => {
+      const kid = "kid" in given ? given.kid : state.kid;
+      return new SignJWT({ iss: `${url}/realm`, aud: resource, sub: "ada", scope: "mcp:use", ...claims })
+        .setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }), ...header })
         .setExpirationTime(claims.exp ?? "5m")
-        .sign(key),
+        .sign(key, { crit: { exp: true } });
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
@@ -47,8 +49,10 @@ async function startIssuer() {
 
 interface SignOptions {
   readonly key?: CryptoKey | Uint8Array;
-  readonly kid?: string;
+  /** Undefined: the token names no key. */
+  readonly kid?: string | undefined;
   readonly alg?: string;
+  readonly header?: Record<string, unknown>;
 }
 
 const settingsOf = (file: Record<string, unknown>) =>
@@ -86,6 +90,10 @@ test.each([
   expect(found).toEqual(statuses);
 });
 
+test("the only key needs no name", async () => {
+  expect((await server.get("/use", await issuer.sign({}, { kid: undefined }))).status).toBe(200);
+});
+
 test("the subject is the principal", async () => {
   expect(await (await server.get("/use", await issuer.sign({ sub: "auth0|42" }))).text()).toBe("auth0|42");
 });
@@ -102,7 +110,32 @@ describe("refused", () => {
     ["somebody of ours", () => issuer.sign({ sub: "local" })],
     ["another key", async () => issuer.sign({}, { key: (await generateKeyPair("ES256")).privateKey })],
     ["a key nobody knows", () => issuer.sign({}, { kid: "two" })],
+    [
+      "another key without a name",
+      async () => issuer.sign({}, { key: (await generateKeyPair("ES256")).privateKey, kid: undefined }),
+    ],
     ["a shared secret", () => issuer.sign({}, { key: new Uint8Array(32).fill(7), alg: "HS256" })],
+    [
+      "the public key as a shared secret",
+      async () =>
+        issuer.sign({}, { key: new TextEncoder().encode(await exportSPKI(issuer.state.publicKey)), alg: "HS256" }),
+    ],
+    [
+      "the published key as a shared secret",
+      async () =>
+        issuer.sign({}, { key: new Uint8Array(await (await fetch(issuer.keys)).arrayBuffer()), alg: "HS256" }),
+    ],
+    [
+      "a key that it brings itself",
+      async () => {
+        const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+        return issuer.sign(
+          {},
+          { key: privateKey, header: { jwk: await exportJWK(publicKey), jku: "https://evil.example/keys" } },
+        );
+      },
+    ],
+    ["an extension that must be understood", () => issuer.sign({}, { header: { crit: ["exp"], exp: 1 } })],
     [
       "alg none",
       async () => {

@@ -137,6 +137,7 @@ function assertRefused(sent: string, { status, type, text }: Answer): void {
   expect(status, `${sent}: ${text}`).toBeGreaterThanOrEqual(400);
   expect(status, `${sent}: ${text}`).toBeLessThan(500);
   expect(type, sent).toBe("application/problem+json");
+  expect(reached, `the listener is reached by ${sent}`).toBe(0);
   for (const one of [...(sent.match(wordPattern) ?? []), folder.path, "127.0.0.1", "169.254", "/etc/passwd"])
     expect(text, `the problem repeats what was sent by ${sent}`).not.toContain(one);
 }

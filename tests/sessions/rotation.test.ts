@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCommand } from "../../mcp-gateway/src/command.js";
-import { startGateway, temporaryFolder } from "../gateway/gateways.js";
+import { startGateway, temporaryFolder, until } from "../gateway/gateways.js";
 import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
 import { type RedisServer, startRedisServer } from "../support/redis-servers.js";
 import { createMysqlUser, type DatabaseUser, type Person, person, testTemplates } from "./people.js";
@@ -64,8 +64,7 @@ async function start(place: Place, secrets: { keys?: string; passphrase?: string
     sessions: { store: place.word, ...secrets },
   });
   const ada = person(gateway.gateway, "ada");
-  for (let attempt = 0; (await ada.rest("GET", "/v1/sessions")).status === 503 && attempt < 200; attempt++)
-    await new Promise((resolve) => setTimeout(resolve, 50)); // Redis is on its way
+  await until(async () => (await ada.rest("GET", "/v1/sessions")).status === 200, 30_000); // also on a slow machine
   return { ada, [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() };
 }
 

@@ -49,6 +49,20 @@ const works = (store: Store) => async (): Promise<boolean> => {
   );
 };
 
+test("asked before it has answered for the first time: the first use waits, and no longer than any other", async () => {
+  await using server = await startRedisServer();
+  await using earlier = open(`redis://${server.address}`); // loads the client's library
+  await until(works(earlier.store));
+  await using redis = open(`redis://${server.address}`);
+  expect(redis.connection.health.isUp).toBe(false);
+  expect(await redis.store.get("k")).toBeUndefined();
+  server.freeze();
+  await using frozen = open(`redis://${server.address}`);
+  expect(await refusal(() => frozen.store.get("k"))).toEqual(unavailable());
+  server.thaw();
+  await until(works(frozen.store));
+});
+
 test("absent at the start, there later, killed and started again", async () => {
   await using server = await startRedisServer();
   await server.kill();

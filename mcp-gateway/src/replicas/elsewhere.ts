@@ -11,6 +11,7 @@ import type { ClientRequest } from "../client-request.js";
 import type { Question } from "../conversation.js";
 import { toErrorBody } from "../errors.js";
 import { AnsweredError, type ErrorBody, type Fields, isFields } from "../message.js";
+import { approvalLifeMs, hasKey, keyLifeMs, needsApproval } from "../open-writes.js";
 import type { Store } from "../store/store.js";
 
 /** A call of a tool, as the client made it. */
@@ -42,9 +43,6 @@ type Outcome = { readonly result: Fields } | { readonly error: ErrorBody };
 
 const topics = { call: "call", ask: "call-ask", tell: "call-tell" } as const;
 const mark = "mcp-at.";
-/** As long as servers keep approvals, and outcomes of writes with a key. */
-const approvalLifeMs = 300_000;
-const keyLifeMs = 3_600_000;
 
 export function createElsewhere({ peers, store }: { readonly peers: Peers; readonly store: Store }): Elsewhere {
   const { self } = peers;
@@ -73,7 +71,7 @@ export function createElsewhere({ peers, store }: { readonly peers: Peers; reado
   async function homeOf({ given, request, isOurs }: ToolCall): Promise<string | undefined> {
     if (!isOurs) return undefined;
     if (typeof given.approval === "string") return (await store.get(approvalRecord(given, request)))?.value;
-    if (typeof given.idempotency_key !== "string" || given.dry_run === true) return undefined;
+    if (!hasKey(given)) return undefined;
     const record = keyRecord(given, request);
     const claimed = await store.set(record, self, { ttlMs: keyLifeMs, ifVersion: null });
     return claimed === undefined ? (await store.get(record))?.value : self;
@@ -129,14 +127,6 @@ export function createElsewhere({ peers, store }: { readonly peers: Peers; reado
       for (const one of disposables) one[Symbol.dispose]();
     },
   };
-}
-
-/** A database server of ours has shown a code to its operator. */
-function needsApproval({ isError, content }: Fields): boolean {
-  if (isError !== true || !Array.isArray(content)) return false;
-  const [first] = content as readonly unknown[];
-  const text = isFields(first) && typeof first.text === "string" ? first.text : "";
-  return text.includes('"approval_required"');
 }
 
 /** One's write, whatever code or key it comes with. */

@@ -74,11 +74,12 @@ export function createSessionServers(options: SessionServersOptions): SessionSer
     return one;
   }
 
-  /** The one that has rested longest goes; its sessions start it again when they need it. */
+  /** The one that has rested longest goes, one that has to remember something last; its sessions start it again when they need it. */
   function makeRoom(): void {
     if (running.size < maxServers) return;
     const resting = [...running].filter(([, { member, attempts }]) => attempts === 0 && isResting(member));
-    const [oldest] = resting.sort(([, a], [, b]) => a.lastUsed - b.lastUsed);
+    const isKept = ({ member }: Running): number => Number(member.supervisor.isKept);
+    const [oldest] = resting.sort(([, a], [, b]) => isKept(a) - isKept(b) || a.lastUsed - b.lastUsed);
     if (oldest === undefined) {
       throw new CodedError("busy", `All ${maxServers} servers of sessions are at work.`, {
         hint: "Try again in a moment, or close connections that are not needed.",

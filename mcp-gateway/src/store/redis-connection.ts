@@ -20,8 +20,10 @@ export interface RedisHealth {
 export interface RedisConnection extends AsyncDisposable {
   readonly address: RedisAddress;
   readonly health: RedisHealth;
-  /** Runs commands on the open client. @throws CodedError `store_unavailable` within the deadline */
+  /** Runs commands on the open client, for which it waits while Redis has not been asked yet. @throws CodedError `store_unavailable` within the deadline */
   run<Result>(commands: (client: RedisClient) => Promise<Result>): Promise<Result>;
+  /** Resolves when Redis has been asked for the first time, whatever came of it. */
+  readonly tried: Promise<void>;
   /** Resolves when a client is open, or that takes too long. */
   opened(): Promise<void>;
   /** Hears a channel's messages until disposed, from whichever client is the current one; messages may be missed while Redis is away. */
@@ -53,6 +55,10 @@ export function openRedisConnection({ address, log, deadlineMs = 1_000 }: RedisC
   let renewing: Promise<void> | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
   let health: RedisHealth = { isUp: false, since: new Date(), reason: "it has not answered yet" };
+  let endFirstTry = (): void => {};
+  const tried = new Promise<void>((resolve) => {
+    endFirstTry = resolve;
+  });
 
   function becomeUp(): void {
     if (health.isUp) return;
@@ -78,6 +84,8 @@ export function openRedisConnection({ address, log, deadlineMs = 1_000 }: RedisC
           return;
         } catch (error) {
           becomeDown(describe(error));
+        } finally {
+          endFirstTry();
         }
         await delay(pause * (0.75 + Math.random() / 2), closing.signal);
       }
@@ -119,14 +127,17 @@ export function openRedisConnection({ address, log, deadlineMs = 1_000 }: RedisC
   renew();
   return {
     address,
+    tried,
     get health() {
       return health;
     },
     async run(commands) {
+      const end = performance.now() + deadlineMs;
+      if (client === undefined) await within(tried, deadlineMs).catch(() => {}); // we have only just begun
       const current = client;
       if (current === undefined) throw storeUnavailable(health.reason ?? "it is not open");
       try {
-        const result = await within(commands(current), deadlineMs);
+        const result = await within(commands(current), end - performance.now());
         becomeUp();
         return result;
       } catch (error) {
