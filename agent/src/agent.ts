@@ -2,7 +2,6 @@
  * The core behind every face: one gateway connection, calls over it, and sessions by reference id. LangChain and
  * LangGraph are loaded by the first run, not before.
  */
-import { randomBytes } from "node:crypto";
 import type { BaseCheckpointSaver } from "@langchain/langgraph";
 import type { SessionEntry } from "./answer.js";
 import { createDatabaseCalls, type DatabaseCalls } from "./database-calls.js";
@@ -13,6 +12,7 @@ import { knowledgeFolder, type Notes, openNotes } from "./knowledge/notes.js";
 import { createModelCaller, type ModelSetting } from "./model/model-caller.js";
 import { chooseModels } from "./model/model-choice.js";
 import { type PolicyInput, parsePolicy } from "./policy.js";
+import { newReference } from "./reference.js";
 import type { Report } from "./report.js";
 import type { Runner } from "./run.js";
 import type { Run } from "./run-stream.js";
@@ -140,10 +140,4 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): Prom
     return made;
   };
   return Object.assign(get, { started: () => made });
-}
-
-/** 128 random bits. On a command line a reference that begins with a dash would be taken for a flag. */
-function newReference(): string {
-  const reference = randomBytes(16).toString("base64url");
-  return reference.startsWith("-") ? newReference() : reference;
 }

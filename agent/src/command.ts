@@ -64,7 +64,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     const report = toErrorReport(error);
     const { err } = stylesOf(io);
-    const { formatError } = await import("./faces/print/report.js");
+    const { formatError } = await import("./faces/print/pieces.js");
     io.stderr.write(`${formatError(report, err)}\n`);
     if (report.code === "internal" && /\bdb-agent\b/.test(io.environment.DEBUG ?? "") && error instanceof Error) {
       io.stderr.write(`${withoutSecrets(error.stack ?? "")}\n`);

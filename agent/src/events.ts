@@ -95,6 +95,10 @@ export const doneEventSchema = v.object({
   waiting: v.optional(v.boolean(), false),
   connections: v.optional(v.object({ up: v.number(), down: v.number() })),
   statements: v.optional(v.object({ ok: v.number(), failed: v.number(), skipped: v.number() })),
+  /** Of a task; absent where it asks none. */
+  questions: v.optional(
+    v.object({ answered: v.number(), waiting: v.number(), failed: v.number(), skipped: v.number() }),
+  ),
   /** The whole answer, for a question. */
   answer: v.optional(v.string()),
   /** All calls of models together; absent where none was made. */

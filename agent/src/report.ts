@@ -1,7 +1,7 @@
 /** What a run came to, put together from the workflow's state: for the faces to render and for programs to read. */
 import type { ErrorReport } from "./errors.js";
 import { parseChecks, type SourceCheck } from "./graphs/verify.js";
-import type { WorkflowState } from "./graphs/workflow-state.js";
+import type { Answered, WorkflowState } from "./graphs/workflow-state.js";
 import { parseQueryReply, type QueryResult } from "./result.js";
 
 /** A connection in the report. */
@@ -31,18 +31,38 @@ export interface StatementReport {
   readonly ms: number;
 }
 
+/** A question and what it came to. */
+export interface QuestionReport {
+  readonly name: string;
+  readonly text: string;
+  /** `waiting`: a human is asked something in its session. */
+  readonly status: "answered" | "waiting" | "failed" | "skipped";
+  /** The reference id it was asked under. */
+  readonly session?: string;
+  readonly connection?: string;
+  /** The statement its answer stands on, and its rows. */
+  readonly sql?: string;
+  readonly result?: QueryResult;
+  readonly answer?: string;
+  /** What to mind: assumptions, limits, emptiness. */
+  readonly caveats: readonly string[];
+  readonly error?: ErrorReport;
+  readonly ms: number;
+}
+
 /** A run and everything it found. */
 export interface Report {
   readonly title: string;
   /** The reference id of the run's session. */
   readonly session: string;
-  /** True when every connection is up and every inspection and statement succeeded. */
+  /** True when every connection is up and nothing has failed or was skipped; a question may still wait for a human. */
   readonly ok: boolean;
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly connections: readonly ConnectionReport[];
   readonly inspections: readonly InspectionReport[];
   readonly statements: readonly StatementReport[];
+  readonly questions: readonly QuestionReport[];
 }
 
 /** The report of a run, also of one that is not over yet. */
@@ -50,18 +70,21 @@ export function toReport(session: string, state: WorkflowState): Report {
   const connections = state.connections.map((name) => toConnection(name, state));
   const inspections = state.inspections.map(toInspection);
   const statements = state.statements.map((_, index) => toStatement(state, index));
+  const questions = state.answers.map(toQuestion);
   return {
     title: state.title,
     session,
     ok:
       connections.every((connection) => connection.state === "up") &&
       inspections.every(({ error }) => error === undefined) &&
-      statements.every(({ status }) => status === "ok"),
+      statements.every(({ status }) => status === "ok") &&
+      questions.every(({ status }) => status === "answered" || status === "waiting"),
     startedAt: state.startedAt,
     finishedAt: state.finishedAt ?? null,
     connections,
     inspections,
     statements,
+    questions,
   };
 }
 
@@ -87,7 +110,7 @@ function toInspection({ connection, subject, reply, error }: WorkflowState["insp
 
 function toStatement(state: WorkflowState, index: number): StatementReport {
   const statement = state.statements[index];
-  const result = state.results[index];
+  const result = state.results.find((one) => one.index === index);
   const { name = "", source: connection = "", sql = "" } = statement ?? {};
   if (result?.reply !== undefined) {
     return { name, connection, sql, status: "ok", result: parseQueryReply(result.reply), ms: result.ms };
@@ -100,5 +123,17 @@ function toStatement(state: WorkflowState, index: number): StatementReport {
     status,
     ms: result?.ms ?? 0,
     ...(result?.error === undefined ? {} : { error: result.error }),
+  };
+}
+
+function toQuestion({ session, connection, sql, result, answer, error, ...rest }: Answered): QuestionReport {
+  return {
+    ...rest,
+    ...(session === undefined ? {} : { session }),
+    ...(connection === undefined ? {} : { connection }),
+    ...(sql === undefined ? {} : { sql }),
+    ...(result === undefined ? {} : { result: JSON.parse(result) as QueryResult }), // written from one
+    ...(answer === undefined ? {} : { answer }),
+    ...(error === undefined ? {} : { error }),
   };
 }

@@ -26,7 +26,7 @@ export function toTurn({ job, text, source, params }: ConverseRequest): SessionU
 }
 
 /** A task, for the workflow. */
-export function toInput({ title, connections, inspect, statements, stopsOnError }: Task): SessionUpdate {
+export function toInput({ title, connections, inspect, statements, parallel, stopsOnError }: Task): SessionUpdate {
   return {
     job: "run",
     title,
@@ -36,12 +36,14 @@ export function toInput({ title, connections, inspect, statements, stopsOnError 
       ...statement,
       ...(params === undefined ? {} : { params: JSON.stringify(params) }),
     })),
+    parallel,
     stopsOnError,
     startedAt: new Date().toISOString(),
     failure: null,
     checks: [],
     inspections: [],
     results: [],
+    answers: [],
     finishedAt: null,
   };
 }

@@ -11,6 +11,7 @@ import { AgentError } from "./errors.js";
 import type { AgentEvent } from "./events.js";
 import type { Ports } from "./graphs/ports.js";
 import { createSessionGraph } from "./graphs/session-graph.js";
+import type { SessionState } from "./graphs/session-state.js";
 import { recursionLimitOf } from "./graphs/workflow.js";
 import type { Report } from "./report.js";
 import { type ConverseRequest, toInput, toTurn } from "./run-inputs.js";
@@ -19,6 +20,7 @@ import type { Emit, Ended } from "./run-stream.js";
 import { toAnswer, toApprovals, toView } from "./session-views.js";
 import type { OpenedCheckpointer } from "./sessions.js";
 import type { Task } from "./task.js";
+import { type AskOne, askQuestions } from "./task-questions.js";
 
 /** What a run needs besides what is asked. */
 export interface RunSettings {
@@ -61,7 +63,20 @@ export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckp
     return await work();
   }
 
-  async function stream(input: Input, settings: RunSettings, steps: number): Promise<void> {
+  /** A question of a task, in a new session of the same owner. */
+  const askIn =
+    ({ signal }: RunSettings, owner: string | undefined): AskOne =>
+    async ({ text, source }, session, emit) => {
+      await create(session, owner);
+      return (await turn(toTurn({ job: "ask", text, source }), { session, signal, emit })).result;
+    };
+
+  async function create(session: string, owner: string | undefined): Promise<void> {
+    const createdAt = new Date().toISOString();
+    await graph.updateState(at(session), { createdAt, ...(owner === undefined ? {} : { owner }) }, "report");
+  }
+
+  async function stream(input: Input, settings: RunSettings, steps: number, parallel = 1): Promise<void> {
     const { session, signal, emit } = settings;
     if (signal !== undefined) setMaxListeners(0, signal); // each of a step's many calls listens to it
     using ending = endAfter(signal, graceMs);
@@ -70,6 +85,7 @@ export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckp
       streamMode: "custom",
       durability: "sync", // a write must not begin before it is on record that it will
       recursionLimit: steps,
+      ...(parallel > 1 ? { maxConcurrency: parallel } : {}),
       signal: ending.signal,
     });
     for await (const event of events) emit(event as AgentEvent); // the nodes write nothing else
@@ -92,11 +108,17 @@ export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckp
   return {
     runTask: (task, settings) =>
       exclusively(settings.session, async () => {
-        assertFree(settings.session, await snapshotOf(settings.session));
-        await stream(toInput(task), settings, recursionLimitOf(task.statements.length));
-        const { report } = toView(settings.session, await snapshotOf(settings.session)) ?? {};
+        const { session } = settings;
+        if (task.questions.length > 0) ports.models.assertSet();
+        assertFree(session, await snapshotOf(session));
+        await stream(toInput(task), settings, recursionLimitOf(task.statements.length), task.parallel);
+        const state = (await snapshotOf(session)).values as SessionState; // what the graph keeps
+        const answers = await askQuestions(task, state, askIn(settings, state.owner), settings);
+        if (answers.length > 0) await graph.updateState(at(session), { answers }, "report");
+        const { report } = toView(session, await snapshotOf(session)) ?? {};
         if (report === undefined) throw new AgentError("internal", "The run left no state.");
-        return { result: report, ok: report.ok, ...toCounts(report) };
+        const waiting = report.questions.some(({ status }) => status === "waiting");
+        return { result: report, ok: report.ok, waiting, ...toCounts(report) };
       }),
     converse: (request, settings) =>
       exclusively(settings.session, async () => {
@@ -117,10 +139,7 @@ export function createRunner(ports: Ports, { checkpointer, claim }: OpenedCheckp
         if (next.length === 0 || waits) throw nothingToResume(waits);
         return turn(null, settings);
       }),
-    async create(session, owner) {
-      const createdAt = new Date().toISOString();
-      await graph.updateState(at(session), { createdAt, ...(owner === undefined ? {} : { owner }) }, "report");
-    },
+    create,
     view: async (session) => toView(session, await snapshotOf(session)),
   };
 }
@@ -131,7 +150,13 @@ function toCounts(report: Report) {
   return {
     connections: { up, down: report.connections.length - up },
     statements: { ok: count("ok"), failed: count("failed"), skipped: count("skipped") },
+    ...(report.questions.length === 0 ? {} : { questions: countAnswers(report) }),
   };
+}
+
+function countAnswers({ questions }: Report) {
+  const count = (status: string) => questions.filter((question) => question.status === status).length;
+  return { answered: count("answered"), waiting: count("waiting"), failed: count("failed"), skipped: count("skipped") };
 }
 
 /** A signal that fires a while after another one; dispose it when the work is over. */

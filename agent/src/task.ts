@@ -47,6 +47,16 @@ const statementSchema = v.strictObject({
   ),
 });
 
+const questionSchema = v.strictObject({
+  name: v.optional(v.pipe(v.string(), v.nonEmpty(), v.description("The heading of its answer."))),
+  text: v.pipe(v.string(), v.nonEmpty(), v.description("What you want to know, in words; needs a model.")),
+  source: v.optional(
+    v.pipe(v.string(), v.description("Name of the connection; without it the one whose schema is nearest.")),
+  ),
+});
+
+const maxParallel = 32;
+
 /** A task as its file has it. */
 export const taskSchema = v.strictObject({
   $schema: v.optional(v.string()),
@@ -67,8 +77,23 @@ export const taskSchema = v.strictObject({
     ),
   ),
   statements: v.optional(v.array(statementSchema)),
+  questions: v.optional(
+    v.pipe(v.array(questionSchema), v.description("Asked after the statements, each in a session of its own.")),
+  ),
+  parallel: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.minValue(1),
+      v.maxValue(maxParallel),
+      v.description("Statements, and then questions, at the same time; 1 by default."),
+    ),
+  ),
   onError: v.optional(
-    v.pipe(v.picklist(["continue", "stop"]), v.description("Whether later statements run after a failed one.")),
+    v.pipe(
+      v.picklist(["continue", "stop"]),
+      v.description("Whether later statements and questions run after a failed one."),
+    ),
   ),
   output: v.optional(
     v.strictObject({
@@ -89,7 +114,18 @@ export interface Task {
   readonly connections: readonly string[];
   readonly inspect: v.InferOutput<typeof inspectSchema> | undefined;
   readonly statements: readonly TaskStatement[];
+  readonly questions: readonly TaskQuestion[];
+  /** Statements, or questions, at the same time. */
+  readonly parallel: number;
   readonly stopsOnError: boolean;
+}
+
+/** One question of a task. */
+export interface TaskQuestion {
+  readonly name: string;
+  readonly text: string;
+  /** The connection it is about; undefined where the model's side has to find it. */
+  readonly source: string | undefined;
 }
 
 /** One statement of a task. */
@@ -114,7 +150,7 @@ export function parseTask(value: unknown): v.InferOutput<typeof taskSchema> {
 
 /**
  * The task on these connections.
- * @throws AgentError `task_invalid` for a statement whose connection is missing or unknown
+ * @throws AgentError `task_invalid` for a statement whose connection is missing or unknown, a question whose is unknown
  */
 export function planTask(task: v.InferOutput<typeof taskSchema>, connections: readonly string[]): Task {
   const statements = (task.statements ?? []).map((statement, index): TaskStatement => {
@@ -134,6 +170,15 @@ export function planTask(task: v.InferOutput<typeof taskSchema>, connections: re
     connections,
     inspect: inspect === true ? {} : inspect === false ? undefined : inspect,
     statements,
+    questions: (task.questions ?? []).map(({ name, text, source }, index) => ({
+      name: name ?? `question ${index + 1}`,
+      text,
+      source:
+        source === undefined && connections.length > 1
+          ? undefined
+          : chooseConnection(source, connections, `questions.${index}`),
+    })),
+    parallel: task.parallel ?? 1,
     stopsOnError: task.onError === "stop",
   };
 }
@@ -187,6 +232,8 @@ function knownKeys(path: readonly v.IssuePathItem[]): string[] {
     case "statements":
       if (path[2]?.key === "output") return ["file", "format"];
       return Object.keys(statementSchema.entries);
+    case "questions":
+      return Object.keys(questionSchema.entries);
     case "inspect":
       return Object.keys(inspectSchema.entries);
     case "output":

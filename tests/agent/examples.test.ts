@@ -10,6 +10,8 @@ import type { Report } from "../../agent/src/index.js";
 import { loadShop as loadMysql } from "../../mcp-mysql/src/demo.js";
 import { loadShop as loadPostgres } from "../../mcp-postgres/src/demo.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { startModelStub } from "../support/model-stub.js";
+import { drafted, isDraft, textOf } from "./conversation.js";
 import { runAgent, temporaryFolder } from "./support.js";
 
 vi.setConfig({ testTimeout: 120_000 }); // several processes a test, on a machine that may be busy
@@ -92,6 +94,24 @@ describe.each(["PostgreSQL", "MariaDB"])("on %s", (engine) => {
       "orders-by-status.csv",
       "report.json",
     ]);
+  });
+
+  test("shop-questions.json runs its statements at once and asks its questions", async () => {
+    await using stub = await startModelStub();
+    stub.otherwise((request) => {
+      if (!isDraft(request)) return { text: "So it is." };
+      if (textOf(request).includes("How many countries")) return drafted("SELECT COUNT(*) AS countries FROM countries");
+      return drafted("SELECT status FROM orders GROUP BY status ORDER BY COUNT(*) DESC LIMIT 1");
+    });
+    const { code, stdout } = await runAgent(["run", example("shop-questions.json"), "-q"], {
+      environment: { DATABASE_URL: urlOf(engine), DB_AGENT_MODEL: "stub", DB_AGENT_MODEL_URL: stub.url },
+    });
+    const { statements, questions }: Report = JSON.parse(stdout);
+    const most = [...totals.ordersByStatus].sort((a, b) => b.orders - a.orders)[0]?.status;
+    expect({ code, cells: [...statements, ...questions].map(({ result }) => result?.rows[0]?.[0]) }).toEqual({
+      code: 0,
+      cells: [...["customers", "orders", "products", "countries"].map((table) => totals.rowCounts[table]), most],
+    });
   });
 
   test("schema-overview.json writes a document", async () => {

@@ -3,15 +3,15 @@ import { createAgent } from "../agent.js";
 import { readTextFile } from "../config-file.js";
 import { AgentError, nearest, toErrorReport } from "../errors.js";
 import { type Case, type CaseFile, parseCases } from "../eval/cases.js";
-import { inParallel } from "../eval/in-parallel.js";
 import { judge, type Verdict } from "../eval/judge.js";
 import { openReportFile } from "../eval/report-file.js";
 import { type Scorecard, toScorecard } from "../eval/scorecard.js";
+import { inParallel } from "../in-parallel.js";
 import { describeUsage } from "./ask/answer-view.js";
 import { chooseGateway, type GatewayFlags } from "./gateway-choice.js";
 import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf } from "./io.js";
 import { createFeedback } from "./print/feedback.js";
-import { formatError } from "./print/report.js";
+import { formatError } from "./print/pieces.js";
 import type { Style } from "./print/style.js";
 import { pad, toVisible, widthOf } from "./print/text.js";
 

@@ -8,7 +8,7 @@ import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf, tableWidth } fro
 import { createDocument } from "./print/document.js";
 import { createFeedback } from "./print/feedback.js";
 import { formatResult } from "./print/format.js";
-import { describeRows, formatError } from "./print/report.js";
+import { describeRows, formatError } from "./print/pieces.js";
 import { toVisibleLines } from "./print/text.js";
 import { readAll } from "./read-all.js";
 

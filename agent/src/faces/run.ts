@@ -6,11 +6,13 @@ import { fillIn, readJsonFile } from "../config-file.js";
 import { AgentError } from "../errors.js";
 import type { GatewaySpec } from "../gateway/launch.js";
 import type { Databases } from "../gateway/sources.js";
+import type { QuestionReport } from "../report.js";
 import { type Format, parseTask } from "../task.js";
 import { chooseGateway, type GatewayFlags, remote } from "./gateway-choice.js";
 import { exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "./io.js";
 import { createFeedback } from "./print/feedback.js";
-import { formatError, formatReport } from "./print/report.js";
+import { formatError } from "./print/pieces.js";
+import { formatReport } from "./print/report.js";
 import { toVisible } from "./print/text.js";
 import { storeWord, warnOfPassingKeys } from "./sessions.js";
 import { assertFiles, writeStatementFiles } from "./statement-files.js";
@@ -30,7 +32,7 @@ export interface RunFlags extends GatewayFlags {
 
 type ParsedTask = ReturnType<typeof parseTask>;
 
-/** Runs the task; the exit code is 1 when a connection or a statement failed. */
+/** Runs the task; the exit code is 1 when a connection, a statement or a question failed, 3 when only a human is missing. */
 export async function runTask(flags: RunFlags, io: Io): Promise<number> {
   const task = parseTask(await readJsonFile(flags.file, io.stdin));
   assertFiles(task);
@@ -65,8 +67,16 @@ export async function runTask(flags: RunFlags, io: Io): Promise<number> {
   const ok = report.ok && files.every(({ error }) => error === undefined);
   const full = files.length === 0 ? report : { ...report, ok, files };
   if (!flags.events) await writeReport(task, flags, io, (format, options) => formatReport(full, format, options));
-  return ok ? exitCodes.ok : exitCodes.failed;
+  const waiting = report.questions.filter(({ status }) => status === "waiting");
+  if (!flags.quiet) for (const question of waiting) io.stderr.write(`${toWaitingText(question, word)}\n`);
+  if (!ok) return exitCodes.failed;
+  return waiting.length > 0 ? exitCodes.waiting : exitCodes.ok;
 }
+
+const toWaitingText = ({ name, session = "" }: QuestionReport, store: string | undefined): string =>
+  store === undefined || store === "memory"
+    ? `${toVisible(name)}: a human is asked something. --store file keeps the session for an answer later.`
+    : `${toVisible(name)} waits for a human: db-agent answer ${session}`;
 
 async function writeReport(
   task: ParsedTask,

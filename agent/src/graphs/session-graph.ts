@@ -20,7 +20,18 @@ import {
 } from "./gate.js";
 import type { Config, Ports } from "./ports.js";
 import { type SessionState, sessionState } from "./session-state.js";
-import { afterVerify, connect, fail, fanOut, inspect, nextStatement, query, retryPolicy, verify } from "./workflow.js";
+import {
+  afterVerify,
+  connect,
+  type Due,
+  fail,
+  fanOut,
+  inspect,
+  nextStatements,
+  query,
+  retryPolicy,
+  verify,
+} from "./workflow.js";
 import { write } from "./write.js";
 
 /** Builds it; its events come by the stream mode `custom`, its state by the checkpointer. */
@@ -38,7 +49,8 @@ export function createSessionGraph(ports: Ports, checkpointer: BaseCheckpointSav
       .addNode("verify", (state: SessionState, config: Config) => verify(state, config, loadTools), { retryPolicy })
       .addNode("assess", () => ({}))
       .addNode("inspect", (state: SessionState, config: Config) => inspect(state, config, loadTools))
-      .addNode("query", (state: SessionState, config: Config) => query(state, config, loadTools), { retryPolicy })
+      .addNode("query", (due: Due, config: Config) => query(due, config, loadTools), { retryPolicy })
+      .addNode("gather", () => ({}))
       .addNode("fail", fail)
       .addNode("report", () => ({ finishedAt: new Date().toISOString() }))
       // a question
@@ -64,8 +76,9 @@ export function createSessionGraph(ports: Ports, checkpointer: BaseCheckpointSav
       .addConditionalEdges("connect", fanOut, ["verify", "fail"])
       .addEdge("verify", "assess")
       .addConditionalEdges("assess", afterVerify, ["inspect", "query", "fail", "report"])
-      .addConditionalEdges("inspect", nextStatement, ["query", "report"])
-      .addConditionalEdges("query", nextStatement, ["query", "report"])
+      .addConditionalEdges("inspect", nextStatements, ["query", "report"])
+      .addEdge("query", "gather")
+      .addConditionalEdges("gather", nextStatements, ["query", "report"])
       .addEdge("fail", "report")
       .addEdge("report", END)
 

@@ -40,6 +40,8 @@ const inspectionSchema = v.object({
 });
 
 const resultSchema = v.object({
+  /** Which of the task's statements, from 0. */
+  index: v.number(),
   /** The reply of `query`; absent for a statement that failed or did not run. */
   reply: v.optional(v.string()),
   error: v.optional(errorReportSchema),
@@ -48,9 +50,27 @@ const resultSchema = v.object({
   ms: v.number(),
 });
 
+const answeredSchema = v.object({
+  name: v.string(),
+  text: v.string(),
+  status: v.picklist(["answered", "waiting", "failed", "skipped"]),
+  /** The session it was asked in; absent for one that was not. */
+  session: v.optional(v.string()),
+  connection: v.optional(v.string()),
+  sql: v.optional(v.string()),
+  /** The rows its answer stands on, as JSON text. */
+  result: v.optional(v.string()),
+  answer: v.optional(v.string()),
+  caveats: v.array(v.string()),
+  error: v.optional(errorReportSchema),
+  ms: v.number(),
+});
+/** What a question of a task came to. */
+export type Answered = v.InferOutput<typeof answeredSchema>;
+
 /** What was looked up in a catalogue. */
 export type Inspection = v.InferOutput<typeof inspectionSchema>;
-/** What a statement came to; in the order of the task's statements. */
+/** What a statement came to; several at the same time end in any order. */
 export type StatementResult = v.InferOutput<typeof resultSchema>;
 
 /** A list that grows by what is added; adding nothing starts it anew, as a second run on the same session does. */
@@ -68,6 +88,8 @@ export const workflowFields = {
   /** What to look up; null for nothing. */
   lookUp: toStandardJsonSchema(v.nullable(inspectSchema)),
   statements: toStandardJsonSchema(v.array(statementSchema)),
+  /** Statements at the same time. */
+  parallel: toStandardJsonSchema(v.optional(v.number(), 1)),
   stopsOnError: toStandardJsonSchema(v.boolean()),
   startedAt: toStandardJsonSchema(v.string()),
   /** Why nothing could be done at all. */
@@ -75,6 +97,8 @@ export const workflowFields = {
   checks: listOf(checkSchema),
   inspections: listOf(inspectionSchema),
   results: listOf(resultSchema),
+  /** The task's questions and what they came to, in its order. */
+  answers: toStandardJsonSchema(v.optional(v.array(answeredSchema), [])),
   finishedAt: toStandardJsonSchema(v.optional(v.nullable(v.string()), null)),
 };
 

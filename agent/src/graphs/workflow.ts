@@ -24,8 +24,16 @@ export const retryPolicy = {
 type Update = Partial<typeof workflowState.Update>;
 type LoadTools = Ports["loadTools"];
 
-/** Steps a task may take: three around each statement's own, and retries are no steps. */
-export const recursionLimitOf = (statements: number): number => statements + 12;
+/** Steps a task may take: two for each statement, a few around them, and retries are no steps. */
+export const recursionLimitOf = (statements: number): number => 2 * statements + 12;
+
+/** A statement that is due. */
+export interface Due {
+  readonly index: number;
+  readonly statement: WorkflowState["statements"][number];
+  /** Why it is not to run. */
+  readonly why?: string;
+}
 
 export async function connect(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
   for (const connection of state.connections) emit(config, { type: "status", connection, state: "connecting" });
@@ -57,14 +65,29 @@ export function fanOut(state: WorkflowState): Send[] | "fail" {
   return state.connections.map((connection) => new Send("verify", { connections: [connection] }));
 }
 
-export function afterVerify(state: WorkflowState): "inspect" | "query" | "fail" | "report" {
+export function afterVerify(state: WorkflowState): Send[] | "inspect" | "fail" | "report" {
   const down = state.checks.filter(({ error }) => error !== undefined).length;
   if (down === state.checks.length || (down > 0 && state.stopsOnError)) return "fail";
-  return state.lookUp === null ? nextStatement(state) : "inspect";
+  return state.lookUp === null ? nextStatements(state) : "inspect";
 }
 
-export function nextStatement(state: WorkflowState): "query" | "report" {
-  return state.results.length < state.statements.length ? "query" : "report";
+/**
+ * One after the other, so that each result is a checkpoint; several at a time, all at once where none depends on another's
+ * success (the run bounds how many work), else in groups.
+ */
+export function nextStatements(state: WorkflowState): Send[] | "report" {
+  const { statements, results, parallel, stopsOnError } = state;
+  const first = results.length;
+  if (first >= statements.length) return "report";
+  const size = parallel > 1 && !stopsOnError ? statements.length : parallel;
+  return statements.slice(first, first + size).map((statement, offset) => {
+    const why = whyNotToRun(state, statement.source);
+    return new Send("query", {
+      index: first + offset,
+      statement,
+      ...(why === undefined ? {} : { why }),
+    } satisfies Due);
+  });
 }
 
 /** Looks up what the task asks for on every connection that is up; a failure here is told and harms nothing else. */
@@ -99,13 +122,10 @@ export async function inspect(state: WorkflowState, config: Config, loadTools: L
   return { inspections: (await Promise.all(inspections)).flat() };
 }
 
-/** Runs the next statement; the graph comes here once for each, so that every result is a checkpoint. */
-export async function query(state: WorkflowState, config: Config, loadTools: LoadTools): Promise<Update> {
-  const statement = state.statements[state.results.length];
-  if (statement === undefined) return {};
+/** Runs a statement. */
+export async function query({ index, statement, why }: Due, config: Config, loadTools: LoadTools): Promise<Update> {
   const { name, sql, source } = statement;
-  const why = whyNotToRun(state, source);
-  if (why !== undefined) return { results: [skipped(why)] };
+  if (why !== undefined) return { results: [skipped(index, why)] };
 
   emit(config, { type: "sql", statement: name, connection: source, sql });
   const startedAt = performance.now();
@@ -123,10 +143,10 @@ export async function query(state: WorkflowState, config: Config, loadTools: Loa
     return { text, result: parseQueryReply(text) };
   });
   const ms = Math.round(performance.now() - startedAt);
-  if ("error" in answered) return { results: [{ error: answered.error, skipped: false, ms }] };
+  if ("error" in answered) return { results: [{ index, error: answered.error, skipped: false, ms }] };
   const { text: reply, result } = answered.value;
   emit(config, { ...toRows(result), type: "rows", statement: name, connection: source, ms });
-  return { results: [{ reply, skipped: false, ms }] };
+  return { results: [{ index, reply, skipped: false, ms }] };
 }
 
 function whyNotToRun(state: WorkflowState, source: string): string | undefined {
@@ -139,11 +159,12 @@ function whyNotToRun(state: WorkflowState, source: string): string | undefined {
 
 /** The branch for when nothing is up: no statement runs, the report says why. */
 export function fail(state: WorkflowState): Update {
-  const results = state.statements.map(() => skipped("Nothing ran: a connection is down."));
+  const results = state.statements.map((_, index) => skipped(index, "Nothing ran: a connection is down."));
   return results.length === 0 ? {} : { results };
 }
 
-const skipped = (message: string): StatementResult => ({
+const skipped = (index: number, message: string): StatementResult => ({
+  index,
   error: { code: "skipped", message, retryable: false },
   skipped: true,
   ms: 0,

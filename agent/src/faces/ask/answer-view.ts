@@ -4,7 +4,7 @@ import type { AgentEvent, Usage } from "../../events.js";
 import type { QueryResult } from "../../result.js";
 import type { Feedback } from "../print/feedback.js";
 import { formatResult } from "../print/format.js";
-import { describeRows, formatError } from "../print/report.js";
+import { describeRows, formatError } from "../print/pieces.js";
 import type { Style } from "../print/style.js";
 import { toVisibleLines } from "../print/text.js";
 

@@ -1,7 +1,7 @@
 /** What a human is asked, as text: the statement, what it would do, and the answers there are. */
 import type { Approval } from "../../approval.js";
 import { type DryRun, parseDryRunReply } from "../../result.js";
-import { formatError } from "../print/report.js";
+import { formatError } from "../print/pieces.js";
 import type { Style } from "../print/style.js";
 import { toTable } from "../print/table.js";
 import { toVisible, toVisibleLines } from "../print/text.js";

@@ -8,7 +8,7 @@ import { nameSource } from "../../gateway/sources.js";
 import type { Session } from "../../session.js";
 import type { Asker } from "../ask/asker.js";
 import type { Feedback } from "../print/feedback.js";
-import { formatError } from "../print/report.js";
+import { formatError } from "../print/pieces.js";
 import type { Style } from "../print/style.js";
 import { type ConnectionAnswers, type Field, fields, likelyField, toUrl } from "./fields.js";
 

@@ -3,7 +3,7 @@
  * stdout stays for results.
  */
 import type { AgentEvent } from "../../events.js";
-import { describeRows, formatError } from "./report.js";
+import { describeRows, formatError } from "./pieces.js";
 import type { Style } from "./style.js";
 import { fitText, toVisible } from "./text.js";
 

@@ -1,23 +1,24 @@
 /** A run's report in every format: for a terminal, for a document, for programs. */
-import type { ErrorReport } from "../../errors.js";
 import { describeSourceCheck } from "../../graphs/verify.js";
-import type { Report, StatementReport } from "../../report.js";
+import type { QuestionReport, Report, StatementReport } from "../../report.js";
 import type { QueryResult } from "../../result.js";
 import type { Format } from "../../task.js";
 import { formatResult, toJsonRows } from "./format.js";
+import { describeRows, fence, formatError } from "./pieces.js";
+import { describeQuestions, toQuestionParts, toQuestionSection } from "./question-section.js";
 import { plainStyle, type Style } from "./style.js";
 import { type TableOptions, toTable } from "./table.js";
 import { toVisible, toVisibleLines } from "./text.js";
 
-/** The report in a format. `csv` and `jsonl` hold the statements' rows alone. */
+/** The report in a format. `csv` and `jsonl` hold rows alone: those of statements, then those of answers. */
 export function formatReport(report: Report, format: Format, options: TableOptions = {}): string {
   switch (format) {
     case "json":
       return toJsonText(report);
     case "jsonl":
-      return report.statements.flatMap(toTaggedRows).join("");
+      return [...report.statements, ...report.questions].flatMap(toTaggedRows).join("");
     case "csv":
-      return report.statements
+      return [...report.statements, ...report.questions]
         .flatMap(({ result }) => (result === undefined ? [] : [formatResult(result, "csv")]))
         .join("\r\n");
     case "markdown":
@@ -26,24 +27,6 @@ export function formatReport(report: Report, format: Format, options: TableOptio
     case "vertical":
       return toTerminalReport(report, format, options);
   }
-}
-
-/** An error in lines: code and message, then the hint as it stands, whose caret needs its own column. */
-export function formatError(error: ErrorReport, style: Style = plainStyle): string {
-  const number = error.sqlstate ?? error.errno;
-  const head = `${style("red", "✗")} ${toVisibleLines(error.message)} ${style("dim", `[${[error.code, number].filter(Boolean).join(" ")}]`)}`;
-  return error.hint === undefined ? head : `${head}\n${indent(toVisibleLines(error.hint), "  ")}`;
-}
-
-/** Such as `12 rows` and why there are not more. */
-export function describeRows({
-  rowCount,
-  truncated,
-}: {
-  readonly rowCount: number;
-  readonly truncated: boolean;
-}): string {
-  return `${rowCount} ${rowCount === 1 ? "row" : "rows"}${truncated ? ", and there are more" : ""}`;
 }
 
 function toTerminalReport(report: Report, format: "table" | "vertical", options: TableOptions): string {
@@ -82,6 +65,7 @@ function toTerminalReport(report: Report, format: "table" | "vertical", options:
   }
   for (const statement of report.statements)
     parts.push(toStatementSection(statement, heading(statement.name), format, options));
+  parts.push(...report.questions.map((question) => toQuestionSection(question, format, options)));
   parts.push(toSummary(report, style));
   return `${parts.join("\n\n")}\n`;
 }
@@ -113,6 +97,7 @@ function toSummary(report: Report, style: Style): string {
     `${count("ok")} of ${report.statements.length} statements ok`,
     ...(count("failed") > 0 ? [`${count("failed")} failed`] : []),
     ...(count("skipped") > 0 ? [`${count("skipped")} skipped`] : []),
+    ...(report.questions.length > 0 ? [describeQuestions(report.questions)] : []),
   ];
   return `${report.ok ? style("green", "✓") : style("red", "✗")} ${parts.join(", ")}`;
 }
@@ -148,6 +133,7 @@ function toMarkdownReport(report: Report): string {
       parts.push(`${statement.status}: ${toVisible(statement.error?.message ?? "not run")}`);
     }
   }
+  parts.push(...report.questions.flatMap(toQuestionParts));
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -155,13 +141,6 @@ function toMarkdownReport(report: Report): string {
 function objectTexts({ columns, rows }: QueryResult): string[] | undefined {
   const at = columns.indexOf("description");
   return at === -1 ? undefined : rows.map((row) => toVisibleLines(String(row[at] ?? "")));
-}
-
-/** A code block whose fence is longer than any in the text. */
-function fence(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const ticks = "`".repeat(longest + 1);
-  return `${ticks}${language}\n${text}\n${ticks}`;
 }
 
 /** A report or an answer as it is, a row of a result to a line. */
@@ -182,13 +161,7 @@ export function toJsonText(value: object): string {
   return `${text.replace(new RegExp(`"${mark}(\\d+)"`, "g"), (_, index: string) => blocks[Number(index)] ?? "[]")}\n`;
 }
 
-function toTaggedRows({ name, result }: StatementReport): string[] {
+function toTaggedRows({ name, result }: StatementReport | QuestionReport): string[] {
   if (result === undefined) return [];
   return toJsonRows(result).map((row) => `{"statement":${JSON.stringify(name)},"row":${row}}\n`);
 }
-
-const indent = (text: string, by: string): string =>
-  text
-    .split("\n")
-    .map((line) => by + line)
-    .join("\n");

@@ -3,7 +3,7 @@ import { AgentError, nearest } from "../../errors.js";
 import { isDatabaseUrl } from "../../gateway/sources.js";
 import { describeSourceCheck } from "../../graphs/verify.js";
 import { formatResult } from "../print/format.js";
-import { formatError } from "../print/report.js";
+import { formatError } from "../print/pieces.js";
 import { toVisibleLines } from "../print/text.js";
 import type { Session } from "./session.js";
 

@@ -5,7 +5,7 @@ import { AgentError } from "../../errors.js";
 import type { QueryResult } from "../../result.js";
 import { type Format, formatSchema } from "../../task.js";
 import { type ChartKind, chartKinds, toChart } from "../print/chart.js";
-import { describeRows } from "../print/report.js";
+import { describeRows } from "../print/pieces.js";
 import { formatOfFile, writeRows } from "../print/row-file.js";
 import { type LastResult, lastOf, type Session } from "./session.js";
 

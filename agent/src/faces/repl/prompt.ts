@@ -4,7 +4,7 @@
  */
 import { toErrorReport } from "../../errors.js";
 import { exitCodes, type Io, stylesOf } from "../io.js";
-import { formatError } from "../print/report.js";
+import { formatError } from "../print/pieces.js";
 import { runCommand } from "./commands.js";
 import type { Completer } from "./completion.js";
 import { type Editor, openEditor } from "./editor.js";

@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import { toErrorReport } from "../../errors.js";
 import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf } from "../io.js";
-import { formatError } from "../print/report.js";
+import { formatError } from "../print/pieces.js";
 import { runCommand } from "./commands.js";
 import type { Session } from "./session.js";
 import { splitStatements } from "./statements.js";

@@ -9,7 +9,7 @@ import type { QueryResult } from "../../result.js";
 import type { Format } from "../../task.js";
 import type { Feedback } from "../print/feedback.js";
 import { formatResult } from "../print/format.js";
-import { describeRows } from "../print/report.js";
+import { describeRows } from "../print/pieces.js";
 import type { Style } from "../print/style.js";
 import { toVisibleLines } from "../print/text.js";
 import type { Conversation } from "./conversation.js";

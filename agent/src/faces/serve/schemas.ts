@@ -77,6 +77,21 @@ export const reportSchema: Shape<Report> = v.object({
       ms: v.number(),
     }),
   ),
+  questions: v.array(
+    v.object({
+      name: v.string(),
+      text: v.string(),
+      status: v.picklist(["answered", "waiting", "failed", "skipped"]),
+      session: v.exactOptional(v.string()),
+      connection: v.exactOptional(v.string()),
+      sql: v.exactOptional(v.string()),
+      result: v.exactOptional(resultSchema),
+      answer: v.exactOptional(v.string()),
+      caveats: v.array(v.string()),
+      error: v.exactOptional(errorReportSchema),
+      ms: v.number(),
+    }),
+  ),
 });
 
 export const answerSchema: Shape<Answer> = v.object({
