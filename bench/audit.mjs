@@ -1,6 +1,6 @@
 /**
  * What the audit trail costs: `node bench/audit.mjs [postgres-url]` on the built packages. Appends and verifies 100,000
- * records; with a URL also times calls with and without a trail, side by side in turns.
+ * records, as a database's server writes them and as the gateway does; with a URL also times calls with and without a trail, side by side in turns.
  */
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,16 +11,26 @@ import { createLog, openAuditTrail, verifyAudit } from "../mcp-core/dist/host/in
 
 const records = 100_000;
 const log = createLog({ name: "bench", level: "warn" });
-const body = {
-  event: "call", call: "0123456789abcdef", client: { name: "bench", version: "1.0.0" }, tool: "query", source: "shop",
-  class: "select", fingerprint: "0".repeat(64), tables: ["public.customers", "public.orders"], rows: 12, bytes: 900, ms: 3.2,
+const server = {
+  event: "call", call: "0123456789abcdef", principal: "ada", client: { name: "bench", version: "1.0.0" }, tool: "query",
+  source: "shop", class: "select", fingerprint: "0".repeat(64), tables: ["public.customers", "public.orders"], rows: 12, bytes: 900, ms: 3.2,
   outcome: "ok",
 }; // biome-ignore format: one record
 
-for (const [name, isRequired, inFlight] of /** @type {const} */ ([
-  ["not required, as fast as it takes them", false, 1_000],
-  ["required, one at a time", true, 1],
-  ["required, 32 at a time", true, 32],
+const gateway = {
+  ...server,
+  server: "session:warehouse",
+  session: "s-0123456789",
+  trace: "0123456789abcdef0123456789abcdef",
+};
+
+for (const [name, body, isRequired, inFlight] of /** @type {const} */ ([
+  ["server, not required, as fast as it takes them", server, false, 1_000],
+  ["server, required, one at a time", server, true, 1],
+  ["server, required, 32 at a time", server, true, 32],
+  ["gateway, not required, as fast as it takes them", gateway, false, 1_000],
+  ["gateway, required, one at a time", gateway, true, 1],
+  ["gateway, required, 32 at a time", gateway, true, 32],
 ])) {
   const folder = await mkdtemp(join(tmpdir(), "audit-bench-"));
   const trail = await openAuditTrail({

@@ -6,7 +6,6 @@ import { type RedisServer, startRedisServer } from "../support/redis-servers.js"
 
 /** Gateways that serve together. */
 export interface TestReplicas extends AsyncDisposable {
-  readonly redis: RedisServer;
   readonly a: TestGateway;
   readonly b: TestGateway;
   /** Starts one more; it is disposed with the others. */
@@ -19,10 +18,31 @@ export const freshKeys = (name = "k1"): string => `${name}:${randomBytes(32).toS
 export async function startReplicas(
   config: (journal: string) => unknown,
   options: Partial<GatewayOptions> = {},
-): Promise<TestReplicas> {
+): Promise<TestReplicas & { readonly redis: RedisServer }> {
   const redis = await startRedisServer();
+  const end = () => redis[Symbol.asyncDispose]();
+  const replicas = await openReplicas(`redis://${redis.address}`, config, options).catch(async (error: unknown) => {
+    await end();
+    throw error;
+  });
+  return {
+    ...replicas,
+    redis,
+    async [Symbol.asyncDispose]() {
+      await replicas[Symbol.asyncDispose]();
+      await end();
+    },
+  };
+}
+
+/** The same over a store that belongs to the caller. */
+export async function openReplicas(
+  store: string,
+  config: (journal: string) => unknown,
+  options: Partial<GatewayOptions> = {},
+): Promise<TestReplicas> {
   const started: TestGateway[] = [];
-  const sessions = { store: `redis://${redis.address}`, keys: freshKeys(), ...options.sessions };
+  const sessions = { store, keys: freshKeys(), ...options.sessions };
   const add = async (more: Partial<GatewayOptions> = {}): Promise<TestGateway> => {
     const gateway = await startGateway(config, {
       ...options,
@@ -35,14 +55,13 @@ export async function startReplicas(
   };
   try {
     const [a, b] = [await add(), await add()];
-    return { redis, a, b, add, [Symbol.asyncDispose]: end };
+    return { a, b, add, [Symbol.asyncDispose]: end };
   } catch (error) {
     await end();
     throw error;
   }
   async function end(): Promise<void> {
     await Promise.all(started.map((one) => one[Symbol.asyncDispose]()));
-    await redis[Symbol.asyncDispose]();
   }
 }
 
