@@ -3,7 +3,7 @@
  * are written anew: the server's quote values and pieces of the statement. Only names it reports are taken from them.
  */
 import { CodedError } from "@database-interface/mcp-core/host";
-import { type MissingName, type SourceConfig, StatementError } from "@database-interface/mcp-core/sql";
+import { certificateHint, type MissingName, type SourceConfig, StatementError } from "@database-interface/mcp-core/sql";
 import { tokenize } from "./lexer.js";
 import type { BoundStatement } from "./parameters.js";
 import { connectionLost } from "./session.js";
@@ -93,11 +93,11 @@ export function toConnectError(thrown: unknown, { label }: SourceConfig): CodedE
     });
   }
   if (reason !== undefined && isTlsFailure(reason)) {
-    const hint =
-      "Give the authority that signed the server's certificate with ssl-ca; VERIFY_IDENTITY needs its own name.";
     return new CodedError("tls_failed", `TLS could not be established with ${label} (${reason}).`, {
       ...details,
-      hint,
+      hint:
+        certificateHint(reason, { authority: "ssl-ca" }) ??
+        "Check the server's TLS settings and whether it asks for a client certificate (ssl-cert, ssl-key).",
     });
   }
   if (reason === "ER_AUTHENTICATION_PLUGIN_NOT_SUPPORTED" || reason === "ER_CLEAR_PASSWORD_WITHOUT_SSL") {

@@ -9,6 +9,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as startTls, type TLSSocket } from "node:tls";
 import { CodedError } from "@database-interface/mcp-core/host";
+import { certificateHint } from "@database-interface/mcp-core/sql";
 import type { Endpoint, TlsConfig } from "./config.js";
 
 /** How one attempt protects its socket: not at all, always, or when the server offers it. */
@@ -45,7 +46,7 @@ export async function openSocket(
       });
     }
     const secured = startTls({ ...(await tlsOptions(endpoint, tls)), socket });
-    await once(secured, "secureConnect", (cause) => tlsFailure(cause, tls));
+    await once(secured, "secureConnect", tlsFailure);
     return secured;
   } catch (thrown) {
     socket.destroy();
@@ -135,13 +136,12 @@ function unreachable(cause: unknown): CodedError {
   });
 }
 
-function tlsFailure(cause: unknown, { mode }: TlsConfig): CodedError {
+function tlsFailure(cause: unknown): CodedError {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "handshake";
   return new CodedError("tls_failed", `TLS could not be established (${code}).`, {
     hint:
-      mode === "verify-full" || mode === "verify-ca"
-        ? "Give the authority that signed the server's certificate with sslrootcert; verify-full also needs the host's own name."
-        : "Check the server's TLS settings and whether it asks for a client certificate (sslcert, sslkey).",
+      certificateHint(code, { authority: "sslrootcert" }) ??
+      "Check the server's TLS settings and whether it asks for a client certificate (sslcert, sslkey).",
     cause,
   });
 }

@@ -1,6 +1,6 @@
 /** Each ssl-mode on a real server: with its certificate, the wrong authority, another name, and a client's certificate. */
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,14 +8,15 @@ import { createConnection } from "mariadb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startInstance } from "../../mcp-mysql/src/instance.js";
 import { baseFolder, findBinaries } from "../../mcp-mysql/src/instance-binaries.js";
+import { runOn } from "../support/mariadb-instances.js";
 import { answerOf, bounds, openSource } from "./open.js";
 
 const run = promisify(execFile);
 let folder: string;
 let instance: Awaited<ReturnType<typeof startInstance>>;
 
-/** A key and certificate, self-signed, or for `localhost` and signed by the authority. */
-async function certify(name: string, signer?: string): Promise<void> {
+/** A key and certificate, self-signed, or for `localhost` and signed by the authority; `days` less than 0 for an old one. */
+async function certify(name: string, signer?: string, days = 2): Promise<void> {
   const path = (file: string) => join(folder, file);
   const key = ["req", "-newkey", "rsa:2048", "-nodes", "-keyout", path(`${name}.key`)];
   if (signer === undefined) {
@@ -24,7 +25,7 @@ async function certify(name: string, signer?: string): Promise<void> {
     await run("openssl", [...key, "-subj", "/CN=localhost", "-out", path(`${name}.csr`)]);
     await writeFile(path("extension"), "subjectAltName=DNS:localhost\n");
     const authority = ["-CA", path(`${signer}.pem`), "-CAkey", path(`${signer}.key`), "-CAcreateserial"];
-    const request = ["-req", "-in", path(`${name}.csr`), "-extfile", path("extension"), "-days", "2"];
+    const request = ["-req", "-in", path(`${name}.csr`), "-extfile", path("extension"), "-days", String(days)];
     await run("openssl", ["x509", ...request, ...authority, "-out", path(`${name}.pem`)]);
   }
   // The private server may run as another user.
@@ -36,8 +37,10 @@ beforeAll(async () => {
   await chmod(folder, 0o755);
   await certify("authority");
   await certify("stranger");
-  await certify("server", "authority");
   await certify("client", "authority");
+  await certify("own", "authority");
+  await certify("expired", "authority", -1);
+  await useCertificate("own");
   const signal = AbortSignal.timeout(90_000);
   const binaries = await findBinaries({ signal });
   // The same program with TLS on: these settings cannot be changed on a running server.
@@ -57,6 +60,11 @@ afterAll(async () => {
   await instance?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** What the server has from its next start or `FLUSH SSL` on. */
+async function useCertificate(name: string): Promise<void> {
+  for (const end of ["pem", "key"]) await copyFile(join(folder, `${name}.${end}`), join(folder, `server.${end}`));
+}
 
 test.each<[user: string, host: string, options: string, expected: string | RegExp]>([
   ["root", "127.0.0.1", "ssl-mode=DISABLED", "plain"],
@@ -89,6 +97,43 @@ test.each<[user: string, host: string, options: string, expected: string | RegEx
   );
   expect(outcome).toMatch(expected);
 });
+
+test("a server's certificate that does not verify, and what to do about it", async () => {
+  const cases: readonly (readonly [certificate: string, host: string, options: string, expected: RegExp])[] = [
+    ["expired", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}", /CERT_HAS_EXPIRED.*renew it/],
+    ["expired", "localhost", "ssl-mode=VERIFY_CA&ssl-ca={authority}", /CERT_HAS_EXPIRED.*renew it/],
+    ["expired", "localhost", "ssl-mode=REQUIRED", /^tls$/],
+    ["stranger", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}", /SELF_SIGNED.*signed by itself.*ssl-ca/],
+    ["stranger", "localhost", "ssl-mode=VERIFY_IDENTITY", /SELF_SIGNED.*signed by itself.*ssl-ca/],
+    ["stranger", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={stranger}", /ALTNAME_INVALID.*other names/],
+    ["stranger", "localhost", "ssl-mode=VERIFY_CA&ssl-ca={stranger}", /^tls$/],
+    ["stranger", "localhost", "ssl-mode=REQUIRED", /^tls$/],
+    ["own", "localhost", "ssl-mode=VERIFY_IDENTITY", /authority that signed.*ssl-ca/],
+    ["own", "localhost", "ssl-mode=VERIFY_IDENTITY&ssl-ca={stranger}", /authority that signed.*ssl-ca/],
+    ["own", "127.0.0.1", "ssl-mode=VERIFY_IDENTITY&ssl-ca={authority}", /ALTNAME_INVALID.*other names/],
+  ];
+  for (const [certificate, host, options, expected] of cases) {
+    await useCertificate(certificate);
+    await runOn(instance, "FLUSH SSL");
+    const words = await saying(host, options);
+    expect(words, `${certificate} at ${host} with ${options}`).toMatch(expected);
+    if (words !== "tls") expect(words).toMatch(/^tls_failed /);
+  }
+  await useCertificate("own");
+  await runOn(instance, "FLUSH SSL");
+});
+
+/** `tls`, or code, message and hint. */
+async function saying(host: string, options: string): Promise<string> {
+  const files = options.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(join(folder, `${name}.pem`)));
+  const url = new URL(instance.url("test"));
+  Object.assign(url, { username: "secured", password: "c" });
+  await using source = openSource(`${url.href.replace("127.0.0.1", host)}?${files}`);
+  return await answerOf(source, "SELECT 1").then(
+    () => "tls",
+    ({ code, message, hint }) => `${code} ${message} ${hint}`,
+  );
+}
 
 test("a statement is cancelled over TLS as well", async () => {
   await using source = openSource(`${instance.url("test")}?ssl-mode=REQUIRED`);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import postgres from "postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { serverAccount } from "../../mcp-core/src/sample/index.js";
 import { startInstance } from "../../mcp-postgres/src/instance.js";
 import { findBinaries } from "../../mcp-postgres/src/instance-binaries.js";
@@ -16,8 +16,8 @@ let folder: string;
 let instance: Awaited<ReturnType<typeof startInstance>>;
 let admin: postgres.Sql;
 
-/** A key and a certificate for this name, signed by the authority, or by itself. */
-async function certify(name: string, subject: string, authority?: string): Promise<void> {
+/** A key and a certificate for this name, signed by the authority, or by itself; `days` less than 0 for an old one. */
+async function certify(name: string, subject: string, authority?: string, days = 2): Promise<void> {
   const file = (end: string) => join(folder, `${name}.${end}`);
   const usual = ["-newkey", "rsa:2048", "-nodes", "-keyout", file("key"), "-subj", `/CN=${subject}`];
   if (authority === undefined) {
@@ -33,7 +33,7 @@ async function certify(name: string, subject: string, authority?: string): Promi
     join(folder, `${authority}.key`),
     "-CAcreateserial",
   ];
-  const request = ["-in", file("csr"), "-extfile", file("ext"), "-days", "2", "-out", file("pem")];
+  const request = ["-in", file("csr"), "-extfile", file("ext"), "-days", String(days), "-out", file("pem")];
   await run("openssl", ["x509", "-req", ...request, ...signer]);
 }
 
@@ -43,6 +43,7 @@ beforeAll(async () => {
   await certify("stranger", "stranger");
   await certify("server", "localhost", "ca");
   await certify("client", "certified", "ca");
+  await certify("expired", "localhost", "ca", -1);
   const log = { debug: () => {}, warn: () => {} };
   const signal = AbortSignal.timeout(60_000);
   instance = await startInstance({ binaries: await findBinaries({ signal, log }), signal });
@@ -51,7 +52,9 @@ beforeAll(async () => {
     { folder?: string }[]
   >`SELECT setting AS folder FROM pg_settings WHERE name = 'data_directory'`;
   const account = serverAccount();
-  for (const name of ["server.key", "server.pem", "ca.pem"]) {
+  for (const name of ["server", "expired", "stranger"]
+    .flatMap((file) => [`${file}.key`, `${file}.pem`])
+    .concat("ca.pem")) {
     await writeFile(join(data, name), await readFile(join(folder, name)), { mode: 0o600 });
     if (account !== undefined) await chown(join(data, name), account.uid, account.gid);
   }
@@ -121,6 +124,51 @@ test("a server with TLS", async () => {
     expect(`${host} ${options}: ${await outcome(host, options)}`).toBe(`${host} ${options}: ${expected}`);
   }
 });
+
+test("a server's certificate that does not verify, and what to do about it", async () => {
+  await setSsl(true);
+  const cases: readonly (readonly [certificate: string, host: string, options: string, expected: RegExp])[] = [
+    ["expired", "localhost", "sslmode=verify-full&sslrootcert={ca}", /CERT_HAS_EXPIRED.*renew it/],
+    ["expired", "localhost", "sslmode=verify-ca&sslrootcert={ca}", /CERT_HAS_EXPIRED.*renew it/],
+    ["expired", "localhost", "sslmode=require&sslrootcert={ca}", /CERT_HAS_EXPIRED.*renew it/],
+    ["expired", "localhost", "sslmode=require", /^tls$/],
+    ["stranger", "localhost", "sslmode=verify-full&sslrootcert={ca}", /SELF_SIGNED.*signed by itself.*sslrootcert/],
+    ["stranger", "localhost", "sslmode=verify-full&sslrootcert=system", /SELF_SIGNED.*signed by itself.*sslrootcert/],
+    ["stranger", "localhost", "sslmode=verify-full&sslrootcert={stranger}", /ALTNAME_INVALID.*other names/],
+    ["stranger", "localhost", "sslmode=verify-ca&sslrootcert={stranger}", /^tls$/],
+    ["stranger", "localhost", "sslmode=require", /^tls$/],
+    ["server", "localhost", "sslmode=verify-full&sslrootcert=system", /authority that signed.*sslrootcert/],
+    ["server", "localhost", "sslmode=verify-full&sslrootcert={stranger}", /authority that signed.*sslrootcert/],
+    ["server", "127.0.0.1", "sslmode=verify-full&sslrootcert={ca}", /ALTNAME_INVALID.*other names/],
+  ];
+  for (const [certificate, host, options, expected] of cases) {
+    await useCertificate(certificate);
+    const words = await saying(host, options);
+    expect(words, `${certificate} at ${host} with ${options}`).toMatch(expected);
+    if (words !== "tls") expect(words).toMatch(/^tls_failed /);
+  }
+});
+
+/** `tls`, or code, message and hint. */
+async function saying(host: string, options: string): Promise<string> {
+  const query = options.replaceAll("{", encodeURIComponent(`${folder}/`)).replaceAll("}", ".pem");
+  await using source = openSource(`${instance.url("postgres").replace("127.0.0.1", host)}?${query}`);
+  return await collect(source, "SELECT 1").then(
+    () => "tls",
+    ({ code, message, hint }) => `${code} ${message} ${hint}`,
+  );
+}
+
+async function useCertificate(name: string): Promise<void> {
+  await admin.unsafe(`ALTER SYSTEM SET ssl_cert_file = '${name}.pem'`);
+  await admin.unsafe(`ALTER SYSTEM SET ssl_key_file = '${name}.key'`);
+  await admin`SELECT pg_reload_conf()`;
+  const isThere = async () => {
+    await using source = openSource(`${instance.url("postgres")}?sslmode=require`);
+    return (await collect(source, "SHOW ssl_cert_file")).rows[0]?.[0] === `${name}.pem`;
+  };
+  await vi.waitUntil(isThere, 10_000);
+}
 
 test("a client certificate", async () => {
   await setSsl(true);

@@ -52,6 +52,7 @@ export { defaultLimits, type LimitSettings } from "./limits.js";
 export { createDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from "./server.js";
 export { assertContext } from "./session-context.js";
 export { databaseSettings } from "./settings.js";
+export { certificateHint, type TlsWords } from "./tls-hint.js";
 export { restrictDatabase, type Visibility } from "./visible-database.js";
 export { assertWhole, isBroken } from "./well-formed.js";
 export {
