@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestDatabase } from "../support/databases.js";
+import type { Surroundings } from "./surroundings.js";
 
 export interface CorpusRow {
   readonly id: string;
@@ -27,15 +28,23 @@ export const corpusText = (name: string): Promise<string> => readFile(join(folde
 export const corpusRows = async (name: string): Promise<readonly CorpusRow[]> =>
   (await corpusText(name)).split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 
-/** A database with the fixture in it, everything around it that an attack could reach, and a way to see it all. */
-export interface World extends AsyncDisposable {
+/** A database with the fixture in it, and everything around it that an attack could reach. */
+export interface Place {
   readonly database: TestDatabase;
+  readonly surroundings: Surroundings;
   /** An ordinary user with rights to the fixture. */
   readonly user: string;
   /** The URL of this user, or of the administrator. */
   urlOf(name: string): string;
   /** A statement of the corpora with its placeholders filled. */
   fill(sql: string): string;
+}
+
+/** Looks at a place from outside, while another session sleeps there. */
+export interface Observer extends AsyncDisposable {
   /** Everything an attack could have changed, as text. */
   state(): Promise<string>;
 }
+
+/** A place under observation. */
+export type World = Place & Observer;

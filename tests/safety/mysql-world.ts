@@ -1,83 +1,103 @@
 /** The world of the MariaDB and MySQL corpora: fixture, an ordinary user, a victim session, a secret file, a listener. */
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createConnection } from "mariadb";
 import { vi } from "vitest";
-import { createMysqlDatabase, type TestDatabase } from "../support/databases.js";
+import { createMysqlDatabase } from "../support/databases.js";
 import { mysqlUrl } from "../support/services.js";
-import { corpusText, type World } from "./corpus.js";
+import { corpusText, type Observer, type Place, type World } from "./corpus.js";
+import { openSurroundings } from "./surroundings.js";
 
 /** What a session must look like before every call. */
 export const mysqlSessionSql = `SELECT @@autocommit, @@sql_mode, @@character_set_client, @@max_statement_time, @@sql_select_limit,
   @@tx_read_only, DATABASE(), @pwn, @leak, @a, @b, @@session.sort_buffer_size, @@time_zone, @@sql_log_bin`;
 
+/** Runs one statement and gives its rows. */
+type Run = (sql: string) => Promise<readonly Record<string, unknown>[]>;
+
 /** @param server an administrator's URL */
 export async function openMysqlWorld(server = mysqlUrl()): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), "mysql-safety-"));
-  await chmod(folder, 0o777);
-  await writeFile(join(folder, "secret.txt"), "root:x:0:0\n", { mode: 0o644 });
-  let connections = 0;
-  const listener = createServer((socket) => {
-    connections++;
-    socket.destroy();
-  });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
+  const place = await fillMysql(server);
+  const { database, surroundings, user } = place;
+  const observer = await observeMysql(place);
+  return {
+    ...place,
+    // Known once the victim is there.
+    fill: observer.fill,
+    state: observer.state,
+    async [Symbol.asyncDispose]() {
+      await observer[Symbol.asyncDispose]();
+      await database.run(`DROP USER IF EXISTS '${user}'@'%'`);
+      await database[Symbol.asyncDispose]();
+      await surroundings[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The fixture in a database of its own. @param server an administrator's URL */
+export async function fillMysql(server: string): Promise<Place> {
+  const surroundings = await openSurroundings();
   const database = await createMysqlDatabase(server);
   const user = `safety_${database.name}`;
-  const { hostname, port, username, password } = new URL(database.url);
-  const victim = await createConnection({ host: hostname, port: Number(port || 3306), user: username, password });
-  victim.query("SELECT SLEEP(3600)").catch(() => {});
   const placeholders: readonly (readonly [string, string])[] = [
-    ["{OUT}", folder],
-    ["{SECRET_FILE}", join(folder, "secret.txt")],
-    ["{PORT}", port || "3306"],
-    ["{LISTENER_PORT}", String(typeof address === "object" ? address?.port : "")],
-    ["@@VICTIM@@", String(victim.threadId)],
+    ["{OUT}", surroundings.out],
+    ["{SECRET_FILE}", surroundings.secretFile],
+    ["{PORT}", new URL(database.url).port || "3306"],
+    ["{LISTENER_PORT}", surroundings.port],
     ["safety_run", database.name],
   ];
   const fill = (sql: string) => placeholders.reduce((text, [name, value]) => text.replaceAll(name, value), sql);
   // The client's DELIMITER command marks the routines, whose bodies hold semicolons.
   const [plain = "", ...routines] = fill(await corpusText("fixture.mysql.sql")).split(/^DELIMITER .*\n/m);
   await database.run(plain);
-  await database.run("SET SESSION group_concat_max_len = 10000000");
   for (const part of routines) for (const sql of part.split("//\n")) if (sql.trim() !== "") await database.run(sql);
   await database.run(`CREATE USER '${user}'@'%' IDENTIFIED BY 'safety';
     GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, EXECUTE, SHOW VIEW, CREATE TEMPORARY TABLES, LOCK TABLES,
       TRIGGER, EVENT, CREATE ROUTINE, CREATE VIEW, INDEX ON ${database.name}.* TO '${user}'@'%'`);
-  const isVictimAsleep = async () =>
-    Number((await database.run(stateSql(database.name, user, Number(victim.threadId))))[0]?.victim) === 1;
-  await vi.waitUntil(isVictimAsleep, 10_000);
+  const urlOf = (name: string) =>
+    name === user ? database.url.replace(/\/\/[^@]*@/, `//${name}:safety@`) : database.url;
+  return { database, surroundings, user, urlOf, fill };
+}
+
+/** A look at it from outside, and a victim asleep, whose number statements may name. */
+export async function observeMysql(place: Place): Promise<Observer & Pick<Place, "fill">> {
+  const { database, surroundings, user } = place;
+  const { hostname, port, username, password } = new URL(database.url);
+  const login = {
+    host: hostname,
+    port: Number(port || 3306),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  };
+  const admin = await createConnection({ ...login, database: database.name });
+  const run: Run = (sql) => admin.query(sql);
+  await run("SET SESSION group_concat_max_len = 10000000");
+  const victim = await createConnection(login);
+  // A server that goes away is the next look's error, not the process's.
+  for (const connection of [admin, victim]) connection.on("error", () => {});
+  victim.query("SELECT SLEEP(3600)").catch(() => {});
+  const sql = stateSql(database.name, user, Number(victim.threadId));
+  await vi.waitUntil(async () => Number((await run(sql))[0]?.victim) === 1, 10_000);
   return {
-    database,
-    user,
-    urlOf: (name) => (name === user ? database.url.replace(/\/\/[^@]*@/, `//${name}:safety@`) : database.url),
-    fill,
+    fill: (text) => place.fill(text).replaceAll("@@VICTIM@@", String(victim.threadId)),
     async state() {
-      const [state] = await database.run(stateSql(database.name, user, Number(victim.threadId)));
-      const running = await stillRunning(database);
-      return JSON.stringify({ ...state, running, files: await readdir(folder), connections }, (_, value) =>
+      const [state] = await run(sql);
+      const running = await stillRunning(run, database.name);
+      return JSON.stringify({ ...state, running, ...(await surroundings.state()) }, (_, value) =>
         typeof value === "bigint" ? String(value) : value,
       );
     },
     async [Symbol.asyncDispose]() {
-      listener.close();
-      await database.run(`KILL ${victim.threadId}`).catch(() => {});
-      await database.run(`DROP USER IF EXISTS '${user}'@'%'`);
-      await database[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
+      await run(`KILL ${victim.threadId}`).catch(() => {});
+      await admin.end().catch(() => {});
     },
   };
 }
 
 /** Statements of others that still run a second later: a reply may be faster than the server's end of a killed one. */
-async function stillRunning(database: TestDatabase): Promise<number> {
+async function stillRunning(run: Run, name: string): Promise<number> {
   const deadline = performance.now() + 1_000;
   for (;;) {
-    const [row] = await database.run(`SELECT COUNT(*) AS n FROM information_schema.processlist
-      WHERE db = '${database.name}' AND id <> CONNECTION_ID() AND command = 'Query'`);
+    const [row] = await run(`SELECT COUNT(*) AS n FROM information_schema.processlist
+      WHERE db = '${name}' AND id <> CONNECTION_ID() AND command = 'Query'`);
     const count = Number(row?.n);
     if (count === 0 || performance.now() > deadline) return count;
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,13 +1,10 @@
 /** The world of the PostgreSQL corpora: fixture, roles, a victim session, a secret file, a listener, large objects. */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import postgres from "postgres";
 import { vi } from "vitest";
 import { createPostgresDatabase } from "../support/databases.js";
 import { postgresUrl } from "../support/services.js";
-import { corpusText, type World } from "./corpus.js";
+import { corpusText, type Observer, type Place, type World } from "./corpus.js";
+import { openSurroundings } from "./surroundings.js";
 
 export const postgresSchemas: readonly string[] = ["shop", "hr", "public", "pg_catalog", "information_schema"];
 
@@ -19,35 +16,50 @@ export const postgresSessionSql = `SELECT session_user, current_user, current_se
 
 /** @param server an administrator's URL */
 export async function openPostgresWorld(server = postgresUrl()): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), "pg-safety-"));
-  await rm(folder, { recursive: true });
-  await mkdir(folder, { mode: 0o777 });
-  await writeFile(join(folder, "secret.txt"), "root:x:0:0\npasswd\n", { mode: 0o644 });
-  await mkdir(join(folder, "out"));
-  let connections = 0;
-  const listener = createServer((socket) => {
-    connections++;
-    socket.destroy();
-  });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
-  const port = typeof address === "object" && address !== null ? String(address.port) : "";
+  const place = await fillPostgres(server);
+  const { database, surroundings, user } = place;
+  const observer = await observePostgres(place);
+  return {
+    ...place,
+    state: observer.state,
+    async [Symbol.asyncDispose]() {
+      await observer[Symbol.asyncDispose]();
+      const roles = `${user}, ${readerOf(user)}`;
+      await database.run(`DROP OWNED BY ${roles} CASCADE; DROP ROLE ${roles}`);
+      await database[Symbol.asyncDispose]();
+      await surroundings[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Roles belong to the whole server, where several of these worlds may live at a time. */
+const readerOf = (user: string): string => user.replace("user", "ro");
+
+/** The fixture in a database of its own. @param server an administrator's URL */
+export async function fillPostgres(server: string): Promise<Place> {
+  const surroundings = await openSurroundings();
   const database = await createPostgresDatabase(server);
-  // Roles belong to the whole server, where several of these worlds may live at a time.
-  const roles = { user: `safety_user_${database.name}`, reader: `safety_ro_${database.name}` };
+  const user = `safety_user_${database.name}`;
   const placeholders: readonly (readonly [string, string])[] = [
-    ["{OUT}", join(folder, "out")],
-    ["{SECRET_FILE}", join(folder, "secret.txt")],
-    ["{LISTENER_PORT}", port],
-    ["{LISTENER}", `127.0.0.1:${port}`],
+    ["{OUT}", surroundings.out],
+    ["{SECRET_FILE}", surroundings.secretFile],
+    ["{LISTENER_PORT}", surroundings.port],
+    ["{LISTENER}", `127.0.0.1:${surroundings.port}`],
     ["{PORT}", new URL(database.url).port || "5432"],
-    ["safety_user", roles.user],
-    ["safety_ro", roles.reader],
+    ["safety_user", user],
+    ["safety_ro", readerOf(user)],
   ];
   const fill = (sql: string) => placeholders.reduce((text, [name, value]) => text.replaceAll(name, value), sql);
   await database.run(fill(await corpusText("fixture.pg.sql")));
   // Servers that ask for passwords, as private ones do, take no role without.
-  await database.run(`ALTER ROLE ${roles.user} PASSWORD 'safety'`);
+  await database.run(`ALTER ROLE ${user} PASSWORD 'safety'`);
+  const urlOf = (name: string) =>
+    name === user ? database.url.replace(/\/\/[^@]*@/, `//${name}:safety@`) : database.url;
+  return { database, surroundings, user, urlOf, fill };
+}
+
+/** A look at it from outside, and a victim asleep. */
+export async function observePostgres({ database, surroundings, user }: Place): Promise<Observer> {
   const admin = postgres(database.url, { max: 1, onnotice: () => {} });
   const victim = postgres(database.url, {
     max: 1,
@@ -55,24 +67,14 @@ export async function openPostgresWorld(server = postgresUrl()): Promise<World> 
     onnotice: () => {},
   });
   victim`SELECT pg_sleep(3600)`.catch(() => {});
-  await vi.waitUntil(async () => (await admin.unsafe(stateSql(roles.user)))[0]?.victim === "1", 10_000);
+  await vi.waitUntil(async () => (await admin.unsafe(stateSql(user)))[0]?.victim === "1", 10_000);
   return {
-    database,
-    user: roles.user,
-    urlOf: (name) => (name === roles.user ? database.url.replace(/\/\/[^@]*@/, `//${name}:safety@`) : database.url),
-    fill,
     async state() {
-      const [state] = await admin.unsafe(stateSql(roles.user));
-      return JSON.stringify({ ...state, files: await readdir(join(folder, "out")), connections });
+      const [state] = await admin.unsafe(stateSql(user));
+      return JSON.stringify({ ...state, ...(await surroundings.state()) });
     },
     async [Symbol.asyncDispose]() {
-      listener.close();
       await Promise.all([victim.end({ timeout: 0 }), admin.end({ timeout: 1 })]);
-      await database.run(
-        `DROP OWNED BY ${roles.user}, ${roles.reader} CASCADE; DROP ROLE ${roles.user}, ${roles.reader}`,
-      );
-      await database[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -92,7 +94,7 @@ const stateSql = (user: string): string => `
       LEFT JOIN pg_largeobject AS d ON d.loid = l.oid) AS large,
     (SELECT last_value || ' ' || is_called FROM shop.seq) AS sequence,
     (SELECT md5(string_agg(rolname || rolsuper || coalesce(rolpassword, ''), ',' ORDER BY rolname)) FROM pg_authid
-      WHERE rolname ~ '^safety_pwn' OR rolname IN ('${user}', '${user.replace("user", "ro")}', current_user)) AS roles,
+      WHERE rolname ~ '^safety_pwn' OR rolname IN ('${user}', '${readerOf(user)}', current_user)) AS roles,
     (SELECT md5(string_agg(s::text, ',' ORDER BY s::text)) FROM pg_db_role_setting AS s
       WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
         OR setrole = '${user}'::regrole) AS settings,
@@ -102,7 +104,7 @@ const stateSql = (user: string): string => `
       (SELECT count(*) FROM pg_subscription
         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS slots,
     (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()) AS stats,
-    pg_conf_load_time() AS configuration,
+    pg_conf_load_time() AS configuration, md5(pg_read_file('postgresql.auto.conf')) AS configured,
     (SELECT string_agg(relname || coalesce(last_analyze::text, ''), ',' ORDER BY relname)
       FROM pg_stat_user_tables) AS maintenance,
     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
