@@ -202,7 +202,11 @@ async function openAlone(layer: LayerName, config: PostgresConfig, watcher: Watc
       if (!session.isOpen) return undefined;
       // The driver waits for ever after some copies.
       const timer = setTimeout(cut, maxCallMs);
-      const text = await send(postgresSessionSql).catch(String);
+      const text = await send(postgresSessionSql).catch(async (thrown) => {
+        // A connection that was cut is known to be a moment later.
+        await sleep(100);
+        return String(thrown);
+      });
       clearTimeout(timer);
       return session.isOpen ? `${text} ${await watcher.activityOf(processId)}` : undefined;
     },

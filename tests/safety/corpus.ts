@@ -15,18 +15,24 @@ export interface CorpusRow {
   readonly oracle?: string;
   /** A text that no answer may hold. */
   readonly leak?: string;
+  /** Calls a stored function, whose body an ordinary user may not read. */
+  readonly needs?: "body";
   /** Needs a rule about what the model may see; not a matter of reading only. */
   readonly policy?: string;
 }
 
-const folder = process.env.SAFETY_CORPUS ?? fileURLToPath(new URL("./corpus", import.meta.url));
+const home = fileURLToPath(new URL("./corpus", import.meta.url));
+const folder = process.env.SAFETY_CORPUS ?? home;
 
-/** A file of the corpora, as it is. */
-export const corpusText = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
+/** A file of the corpora, as it is; what is below `own` are rows of ours, with the fixture they need besides. */
+export const corpusText = (name: string): Promise<string> =>
+  readFile(join(name.startsWith("own/") ? home : folder, name), "utf8");
 
-/** The rows of one. */
+/** The rows of a file, and of our own by the same name. */
 export const corpusRows = async (name: string): Promise<readonly CorpusRow[]> =>
-  (await corpusText(name)).split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+  `${await corpusText(name)}\n${await corpusText(`own/${name}`)}`
+    .split("\n")
+    .flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
 
 /** A database with the fixture in it, and everything around it that an attack could reach. */
 export interface Place {

@@ -49,6 +49,7 @@ export async function fillMysql(server: string): Promise<Place> {
   const [plain = "", ...routines] = fill(await corpusText("fixture.mysql.sql")).split(/^DELIMITER .*\n/m);
   await database.run(plain);
   for (const part of routines) for (const sql of part.split("//\n")) if (sql.trim() !== "") await database.run(sql);
+  await database.run(fill(await corpusText("own/fixture.mysql.sql")));
   await database.run(`CREATE USER '${user}'@'%' IDENTIFIED BY 'safety';
     GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, EXECUTE, SHOW VIEW, CREATE TEMPORARY TABLES, LOCK TABLES,
       TRIGGER, EVENT, CREATE ROUTINE, CREATE VIEW, INDEX ON ${database.name}.* TO '${user}'@'%'`);

@@ -50,7 +50,7 @@ export async function fillPostgres(server: string): Promise<Place> {
     ["safety_ro", readerOf(user)],
   ];
   const fill = (sql: string) => placeholders.reduce((text, [name, value]) => text.replaceAll(name, value), sql);
-  await database.run(fill(await corpusText("fixture.pg.sql")));
+  for (const name of ["fixture.pg.sql", "own/fixture.pg.sql"]) await database.run(fill(await corpusText(name)));
   // Servers that ask for passwords, as private ones do, take no role without.
   await database.run(`ALTER ROLE ${user} PASSWORD 'safety'`);
   const urlOf = (name: string) =>

@@ -1,9 +1,10 @@
 /** The command of a database server: which sources it serves, what it refuses, what it prints. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runDatabaseCommand } from "../../mcp-core/src/sql/command.js";
 import { createPasswordCommand } from "../../mcp-core/src/sql/password-command.js";
 import { planSources, type SourceOrigins } from "../../mcp-core/src/sql/sources.js";
@@ -117,12 +118,32 @@ describe("sources", () => {
   });
 });
 
+const isRunning = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.[0] !== "Z";
+  } catch {
+    return false;
+  }
+};
+
 describe("a password command", () => {
   test("gives the first line it prints, anew each time, one run for those who ask at once", async () => {
     const counter = join(folder, "runs");
     const password = createPasswordCommand(`echo run >> '${counter}'; wc -l < '${counter}' | tr -d ' '; echo second`);
     expect(await Promise.all([password(), password()])).toEqual(["1", "1"]);
     expect(await password()).toBe("2");
+  });
+
+  test("that does not end in time is stopped with all it has started, and says so", async () => {
+    const marker = join(folder, "child");
+    const late = createPasswordCommand(`sleep 600 & echo $! > '${marker}'; wait; echo late`, 500);
+    await expect(late()).rejects.toMatchObject({
+      code: "authentication_failed",
+      message: expect.stringContaining("did not end within 0.5 s"),
+      hint: expect.stringContaining("--password-command"),
+    });
+    const pid = Number(await readFile(marker, "utf8"));
+    await vi.waitUntil(() => !isRunning(pid), 10_000);
   });
 
   test.each([
