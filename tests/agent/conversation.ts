@@ -19,16 +19,24 @@ export interface Conversing extends AsyncDisposable {
   readonly stub: ModelStub;
 }
 
-/** Starts the stub and an agent that asks it; its notes are in a folder of its own. */
+/** Starts the stub and an agent that asks it, by the built-in client or another; its notes are in a folder of its own. */
 export async function startConversing(
   gateway: AgentOptions["gateway"],
-  options: Omit<AgentOptions, "gateway"> = {},
+  {
+    model = (url: string): NonNullable<AgentOptions["model"]> => ({
+      name: "stub",
+      url,
+      key: "sk-canary-model",
+      backOffMs: 1,
+    }),
+    ...options
+  }: Omit<AgentOptions, "gateway" | "model"> & { model?: (url: string) => NonNullable<AgentOptions["model"]> } = {},
 ): Promise<Conversing> {
   const stub = await startModelStub();
   const folder = temporaryFolder();
   const agent = createAgent({
     gateway,
-    model: { name: "stub", url: stub.url, key: "sk-canary-model", backOffMs: 1 },
+    model: model(stub.url),
     knowledge: join(folder.path, "knowledge"),
     ...options,
   });
