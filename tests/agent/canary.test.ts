@@ -10,7 +10,7 @@ import { createPostgresDatabase, type TestDatabase } from "../support/databases.
 import { type ModelStub, startModelStub } from "../support/model-stub.js";
 import { redisUrl } from "../support/services.js";
 import { drafted, isDraft } from "./conversation.js";
-import { commandLinesBelow, eventually, runAgent, temporaryFolder } from "./support.js";
+import { commandLinesBelow, runAgent, temporaryFolder } from "./support.js";
 
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -20,15 +20,19 @@ const MCP_KEYS = `k1:${randomBytes(32).toString("base64")}`;
 let database: TestDatabase;
 let stub: ModelStub;
 let url: string;
+/** The process that asks, and the command lines there were when the model was asked. */
+let asking = 0;
+let lines: string[] = [];
 
 beforeAll(async () => {
   [database, stub] = await Promise.all([createPostgresDatabase(), startModelStub()]);
   await database.run(`CREATE TABLE nuts (id int); INSERT INTO nuts VALUES (1), (2); GRANT SELECT ON nuts TO PUBLIC`);
   await database.run(`CREATE ROLE ${role} LOGIN PASSWORD '${secret}'`);
   url = Object.assign(new URL(database.url), { username: role, password: encodeURIComponent(secret) }).href;
-  stub.otherwise((request) =>
-    isDraft(request) ? drafted("SELECT count(*) AS n FROM nuts") : { text: "There are 2." },
-  );
+  stub.otherwise((request) => {
+    lines.push(...commandLinesBelow(asking)); // it waits for this answer, and so is there
+    return isDraft(request) ? drafted("SELECT count(*) AS n FROM nuts") : { text: "There are 2." };
+  });
 });
 afterAll(async () => {
   await database?.run(`REVOKE ALL ON nuts FROM PUBLIC; DROP ROLE ${role}`);
@@ -110,14 +114,12 @@ test.each([
   for (const [index, one] of given.entries()) {
     const isRight = index === 0;
     const before = stub.requests.length;
-    const lines: string[] = [];
+    lines = [];
     const { code, stdout, stderr } = await runAgent(give(one, folder.path).args, {
       environment,
       input: give(one, folder.path).input,
       async whileRunning(pid) {
-        if (!isRight) return;
-        await eventually(() => stub.requests.length > before, "the model to be asked");
-        lines.push(...commandLinesBelow(pid));
+        asking = pid;
       },
     });
     expect({ code, stdout, stderr }).toMatchObject({ code: isRight ? 0 : expect.any(Number) });
