@@ -1,10 +1,12 @@
 /** Replicas that share a Redis Cluster, or a master behind Sentinels, are replicas as those that share one server are. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fixtureServer, textOf, until } from "../gateway/gateways.js";
 import { person, testTemplates } from "../sessions/people.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { type RedisServers, startRedisCluster, startRedisSentinels } from "../support/redis-servers.js";
 import { ask, begin, openReplicas, send, type TestReplicas } from "./replicas.js";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let database: TestDatabase;
 beforeAll(async () => {

@@ -13,7 +13,7 @@ import { type Canary, createCanary, holds, processesWith } from "./canary.js";
 import { openSubject, type Subject, type Target, type Templates, ways } from "./canary-gateway.js";
 import { createMysqlUser, createPostgresUser, type DatabaseUser, testTemplates } from "./people.js";
 
-vi.setConfig({ testTimeout: 180_000 }); // each cell starts several servers
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 }); // each cell starts several servers
 
 const engines = ["pg", "my"] as const;
 

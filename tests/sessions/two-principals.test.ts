@@ -1,6 +1,6 @@
 /** Two people with database users of their own, on both engines: what one does, knows or loses is nothing to the other. */
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Instance } from "../../mcp-postgres/src/instance.js";
 import { startGateway, type TestGateway } from "../gateway/gateways.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
@@ -13,6 +13,8 @@ import {
   person,
   testTemplates,
 } from "./people.js";
+
+vi.setConfig({ testTimeout: 120_000 }); // each person has a server that starts
 
 let server: Instance; // of its own: it asks everybody for a password
 let databases: Readonly<Record<"pg" | "my", TestDatabase>>;
