@@ -1,8 +1,9 @@
 /**
  * Builds packages: `node bin/build.mjs [--no-types] [folder…]`, all of them by default. Old output goes first; then one
- * bundle each, then declarations.
+ * bundle each, the agent's help as text, then declarations.
  */
-import { rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { buildTypes } from "./build-types.mjs";
 import { packages, root, runTool } from "./workspace.mjs";
 
@@ -18,4 +19,8 @@ const chosen = packages.filter((folder) => named.length === 0 || named.includes(
 for (const folder of chosen) rmSync(`${root}/${folder}/dist`, { recursive: true, force: true });
 const code = await runTool("tsup", ["--silent"], { environment: { PACKAGES: chosen.join(",") } });
 if (code !== 0) process.exit(code);
+if (chosen.includes("agent")) {
+  const agent = [`${root}/agent/dist/bin.js`, "--help"];
+  writeFileSync(`${root}/agent/dist/help.txt`, execFileSync(process.execPath, agent));
+}
 if (!args.includes("--no-types")) await buildTypes(chosen);

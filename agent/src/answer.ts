@@ -1,6 +1,6 @@
 /** What came of a question, a message or a write, for the faces to render and for programs to read. Only shapes. */
 import type { Approval } from "./approval.js";
-import type { ErrorReport } from "./errors.js";
+import type { ErrorReport } from "./error-report.js";
 import type { Usage } from "./events.js";
 import type { Message } from "./message.js";
 import type { Report } from "./report.js";

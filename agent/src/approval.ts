@@ -3,7 +3,7 @@
  * it go on, perhaps in another process. Values only; who asks, waits and runs stands elsewhere.
  */
 import * as v from "valibot";
-import { errorReportSchema } from "./errors.js";
+import { errorReportSchema } from "./error-report.js";
 
 /** What a write would do, found by running and rolling it back. */
 const dryRunSchema = v.object({

@@ -3,23 +3,7 @@
  * failure of ours and one that came over MCP look the same to whoever reads them. It knows nothing of MCP or terminals.
  */
 import { closest, distance } from "fastest-levenshtein";
-import * as v from "valibot";
-
-/** An error as events, reports and `--output json` carry it. */
-export const errorReportSchema = v.object({
-  code: v.string(),
-  message: v.string(),
-  hint: v.optional(v.string()),
-  /** The five-character SQLSTATE, where the database gave one. */
-  sqlstate: v.optional(v.string()),
-  /** The server's own error number (MySQL, MariaDB). */
-  errno: v.optional(v.number()),
-  /** True when the same call may succeed later without any change. */
-  retryable: v.optional(v.boolean(), false),
-});
-
-/** An error as events, reports and `--output json` carry it. */
-export type ErrorReport = v.InferOutput<typeof errorReportSchema>;
+import type { ErrorReport } from "./error-report.js";
 
 /** An expected failure: stable `code`, a `message` without secrets or row values, and a `hint` that says what to do. */
 export class AgentError extends Error {

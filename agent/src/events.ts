@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { approvalSchema } from "./approval.js";
-import { errorReportSchema } from "./errors.js";
+import { errorReportSchema } from "./error-report.js";
 
 /** Tokens in and out, and what they cost where a price is configured. */
 export const usageSchema = v.object({

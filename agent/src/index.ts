@@ -3,7 +3,8 @@ export { type Agent, type AgentOptions, createAgent, type SessionOptions } from 
 export type { Answer, SessionEntry, SessionView, WriteOutcome } from "./answer.js";
 export { type Approval, approvalSchema, type Decision, decisionSchema } from "./approval.js";
 export type { DatabaseCalls, ExplainRequest, QueryRequest, SearchRequest } from "./database-calls.js";
-export { AgentError, type ErrorReport, errorReportSchema } from "./errors.js";
+export { type ErrorReport, errorReportSchema } from "./error-report.js";
+export { AgentError } from "./errors.js";
 export { type AgentEvent, eventSchema, type Usage } from "./events.js";
 export type { CallOptions, GatewayConnection, Progress } from "./gateway/connection.js";
 export type { GatewaySpec, LaunchSpec } from "./gateway/launch.js";

@@ -1,5 +1,5 @@
 /** What a run came to, put together from the workflow's state: for the faces to render and for programs to read. */
-import type { ErrorReport } from "./errors.js";
+import type { ErrorReport } from "./error-report.js";
 import { parseChecks, type SourceCheck } from "./graphs/verify.js";
 import type { Answered, WorkflowState } from "./graphs/workflow-state.js";
 import { parseQueryReply, type QueryResult } from "./result.js";

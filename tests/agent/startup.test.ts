@@ -22,7 +22,7 @@ async function modulesOf(args: readonly string[], input = ""): Promise<string> {
 }
 
 test.each([
-  ["--help", ["--help"], /yargs/],
+  ["query --help", ["query", "--help"], /yargs/],
   ["query", ["query", "SELECT 1", postgresUrl(), "-q"], /@modelcontextprotocol\/sdk/],
   ["inspect", ["inspect", postgresUrl()], /@modelcontextprotocol\/sdk/],
   ["the prompt", [postgresUrl()], /@modelcontextprotocol\/sdk/],
@@ -32,8 +32,16 @@ test.each([
   expect(modules).not.toMatch(/@langchain/);
 });
 
-test("--help loads no MCP either", async () => {
-  expect(await modulesOf(["--help"])).not.toMatch(/@modelcontextprotocol/);
+test("help of a command loads neither MCP nor schemas", async () => {
+  expect(await modulesOf(["query", "--help"])).not.toMatch(/@modelcontextprotocol|valibot|zod/);
+});
+
+test("--help is written down by the build, loads no package, and says what the command line says", async () => {
+  expect(await modulesOf(["--help"])).not.toMatch(/node_modules/);
+  const { stdout } = await runAgent(["--help"]);
+  const laidOut = await runAgent(["--help", "--help"]);
+  expect(laidOut.stdout).toMatch(/db-agent query <sql>/);
+  expect(stdout).toBe(laidOut.stdout);
 });
 
 test("run does load it: the list sees what it should", async () => {

@@ -1,7 +1,8 @@
 /** Statements of a task whose rows go into files of their own, whatever the report shows of them. */
 import type { Agent } from "../agent.js";
 import { type Environment, fillIn } from "../config-file.js";
-import { AgentError, type ErrorReport, toErrorReport } from "../errors.js";
+import type { ErrorReport } from "../error-report.js";
+import { AgentError, toErrorReport } from "../errors.js";
 import type { Report } from "../report.js";
 import type { QueryResult } from "../result.js";
 import type { parseTask } from "../task.js";

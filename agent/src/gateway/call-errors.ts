@@ -1,7 +1,8 @@
 /** What can go wrong between us and the gateway, as coded errors: once here, untouched above. */
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import * as v from "valibot";
-import { AgentError, errorReportSchema, withoutSecrets } from "../errors.js";
+import { errorReportSchema } from "../error-report.js";
+import { AgentError, withoutSecrets } from "../errors.js";
 
 /** JSON-RPC codes of the SDK for what happens on our side of the wire. */
 const connectionClosed = -32000;

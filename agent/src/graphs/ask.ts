@@ -5,7 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { interrupt } from "@langchain/langgraph";
 import * as v from "valibot";
-import { AgentError, type ErrorReport, toErrorReport } from "../errors.js";
+import type { ErrorReport } from "../error-report.js";
+import { AgentError, toErrorReport } from "../errors.js";
 import { parseQueryReply } from "../result.js";
 import { toPromptRows, toRows } from "../rows.js";
 import { answerInstructions, answerMessages, draftInstructions, draftMessages, fenced } from "./ask-prompts.js";

@@ -5,7 +5,7 @@
 import { ReducedValue } from "@langchain/langgraph";
 import { toStandardJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
-import { errorReportSchema } from "../errors.js";
+import { errorReportSchema } from "../error-report.js";
 import { messageSchema } from "../message.js";
 
 const plannedCallSchema = v.object({

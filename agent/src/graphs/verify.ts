@@ -1,6 +1,7 @@
 /** What a reply of `check_connection` says, for people and for the workflow's decision. */
 import * as v from "valibot";
-import { AgentError, errorReportSchema } from "../errors.js";
+import { errorReportSchema } from "../error-report.js";
+import { AgentError } from "../errors.js";
 
 /** One source's part of a check. */
 export const sourceCheckSchema = v.object({

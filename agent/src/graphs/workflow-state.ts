@@ -5,7 +5,7 @@
 import { ReducedValue, StateSchema } from "@langchain/langgraph";
 import { toStandardJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
-import { errorReportSchema } from "../errors.js";
+import { errorReportSchema } from "../error-report.js";
 
 const inspectSchema = v.object({
   pattern: v.optional(v.string()),

@@ -3,7 +3,8 @@
  * nothing is up. Nodes only call tools and keep replies; rendering and the meaning of rows are other rooms' business.
  */
 import { Send } from "@langchain/langgraph";
-import { AgentError, type ErrorReport, toErrorReport } from "../errors.js";
+import type { ErrorReport } from "../error-report.js";
+import { AgentError, toErrorReport } from "../errors.js";
 import { parseQueryReply } from "../result.js";
 import { toRows } from "../rows.js";
 import { type Config, emit, type Ports, signalOf } from "./ports.js";

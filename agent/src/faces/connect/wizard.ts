@@ -3,7 +3,8 @@
  * nor kept anywhere but in the memory of this process and its gateway.
  */
 import type { Agent } from "../../agent.js";
-import { type ErrorReport, toErrorReport } from "../../errors.js";
+import type { ErrorReport } from "../../error-report.js";
+import { toErrorReport } from "../../errors.js";
 import { nameSource } from "../../gateway/sources.js";
 import type { Session } from "../../session.js";
 import type { Asker } from "../ask/asker.js";

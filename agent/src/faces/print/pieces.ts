@@ -1,5 +1,5 @@
 /** Pieces that reports, answers and feedback have in common: an error, a count of rows, a block of code. */
-import type { ErrorReport } from "../../errors.js";
+import type { ErrorReport } from "../../error-report.js";
 import { plainStyle, type Style } from "./style.js";
 import { toVisibleLines } from "./text.js";
 

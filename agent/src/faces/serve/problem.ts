@@ -2,7 +2,8 @@
  * Errors as RFC 9457 problems. What a problem says is ours, or a database's words about a statement; nothing else of what
  * a client sent comes back, and no excerpt of a statement does.
  */
-import { AgentError, type ErrorReport, toErrorReport } from "../../errors.js";
+import type { ErrorReport } from "../../error-report.js";
+import { AgentError, toErrorReport } from "../../errors.js";
 
 /** A status for each code that has one of its own; a database's code about a statement is 422. */
 const statuses: Readonly<Record<string, number>> = {

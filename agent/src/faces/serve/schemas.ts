@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { Answer, SessionEntry, SessionView } from "../../answer.js";
 import { approvalSchema } from "../../approval.js";
-import { errorReportSchema } from "../../errors.js";
+import { errorReportSchema } from "../../error-report.js";
 import { usageSchema } from "../../events.js";
 import { sourceCheckSchema } from "../../graphs/verify.js";
 import { messageSchema } from "../../message.js";
