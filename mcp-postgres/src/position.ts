@@ -3,11 +3,12 @@ import type { Position } from "./freshness.js";
 import { ask } from "./query.js";
 import type { Source } from "./source.js";
 
+/** The snapshot by its old name: PostgreSQL 12 knows no other. */
 const sql = `
   SELECT c.system_identifier, r.is_standby,
     CASE WHEN r.is_standby THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_lsn,
     CASE WHEN r.is_standby THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END - '0/0'::pg_lsn,
-    pg_catalog.pg_current_snapshot(),
+    pg_catalog.txid_current_snapshot(),
     1000 * EXTRACT(epoch FROM pg_catalog.current_setting('wal_writer_delay')::interval)
   FROM pg_catalog.pg_control_system() AS c, (SELECT pg_catalog.pg_is_in_recovery() AS is_standby) AS r`;
 
