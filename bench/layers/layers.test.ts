@@ -25,7 +25,7 @@ test.each(engines)("$corpora", async ({ corpora, openEngine }) => {
   // What may be seen is a matter of settings, which are absent here.
   const attacks = chosen.filter(({ policy }) => policy === undefined);
   print(`\n${engine.name}: ${attacks.length} of ${chosen.length} rows, the others need a rule about what may be seen`);
-  for (const who of [engine.administrator, "ordinary user"].filter((one) => as === undefined || one.includes(as))) {
+  for (const who of [engine.administrator, "ordinary user"].filter((one) => as === undefined || one.startsWith(as))) {
     const user = who === "ordinary user" ? engine.place.user : "";
     const bare = await run(engine, "nothing", user, attacks);
     const harmful = attacks.filter(({ id }) => bare.get(id)?.effect !== undefined);
