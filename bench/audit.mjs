@@ -1,6 +1,7 @@
 /**
  * What the audit trail costs: `node bench/audit.mjs [postgres-url]` on the built packages. Appends and verifies 100,000
- * records, as a database's server writes them and as the gateway does; with a URL also times calls with and without a trail, side by side in turns.
+ * records, as a database's server writes them and as the gateway does; with a URL also times calls with and without a
+ * trail, side by side in turns.
  */
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";

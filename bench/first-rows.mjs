@@ -10,28 +10,12 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { bin, startServer } from "./server-process.mjs";
 
 const rounds = Number(process.argv[2] ?? 15);
 const database = process.env.BENCH_POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
 const sql = "SELECT n, n * n AS square FROM generate_series(1, 100) n";
-const bin = (/** @type {string} */ name) => fileURLToPath(new URL(`../${name}/dist/bin.js`, import.meta.url));
 const environment = { ...process.env, MCP_GATEWAY_URL: "", DATABASE_URL: "" };
-
-/** @param {string[]} args */
-async function startServer(args) {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let log = "";
-  const url = await new Promise((resolve, reject) => {
-    child.stderr.setEncoding("utf8").on("data", (chunk) => {
-      log += chunk;
-      const found = /"url":"([^"]+)"/.exec(log)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("exit", () => reject(new Error(`did not start: ${log}`)));
-  });
-  return { url, stop: () => new Promise((resolve) => child.once("exit", resolve).kill("SIGTERM")) };
-}
 
 /**
  * Milliseconds until a program's first byte on stdout, or its end where it writes none.
@@ -53,8 +37,8 @@ function time(args) {
 const folder = await mkdtemp(join(tmpdir(), "bench-first-rows-"));
 const config = join(folder, "gateway.json");
 await writeFile(config, JSON.stringify({ databases: { db: { url: database } } }), { mode: 0o600 });
-const direct = await startServer([bin("mcp-postgres"), "--transport", "http", "--port", "0", database]);
-const gateway = await startServer([bin("mcp-gateway"), "--config", config, "--port", "0"]);
+const direct = await startServer("mcp-postgres", ["--transport", "http", "--port", "0", database]);
+const gateway = await startServer("mcp-gateway", ["--config", config, "--port", "0"]);
 const agent = bin("agent");
 const programs = {
   "node -e 0": ["-e", "0"],

@@ -6,37 +6,16 @@
  *
  * Reads only; the packages must be built.
  */
-import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { startServer } from "./server-process.mjs";
 
 const rounds = Number(process.argv[2] ?? 4);
 const eras = process.argv[3] === undefined ? ["modern", "legacy"] : [process.argv[3]];
 const database = process.env.BENCH_POSTGRES_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
 const sql = "SELECT 1 AS one, 'two' AS two";
-const bin = (/** @type {string} */ name) => fileURLToPath(new URL(`../${name}/dist/bin.js`, import.meta.url));
-
-/** @param {string[]} args */
-async function start(args) {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let log = "";
-  const url = await new Promise((resolve, reject) => {
-    child.stderr.setEncoding("utf8").on("data", (chunk) => {
-      log += chunk;
-      const found = /"url":"([^"]+)"/.exec(log)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("exit", () => reject(new Error(`did not start: ${log}`)));
-  });
-  return {
-    url,
-    pid: child.pid ?? 0,
-    stop: () => new Promise((resolve) => child.once("exit", resolve).kill("SIGTERM")),
-  };
-}
 
 /** The process and its descendants. @param {number} pid @returns {Promise<number[]>} */
 async function tree(pid) {
@@ -139,9 +118,8 @@ async function run(client, calls, width) {
 
 const folder = await mkdtemp(join(tmpdir(), "bench-gateway-"));
 await writeFile(join(folder, "gateway.json"), JSON.stringify({ databases: { bench: database } }));
-const direct = await start([bin("mcp-postgres"), database, "--transport", "http", "--port", "0"]);
-const gateway = await start([
-  bin("mcp-gateway"),
+const direct = await startServer("mcp-postgres", [database, "--transport", "http", "--port", "0"]);
+const gateway = await startServer("mcp-gateway", [
   "--config",
   join(folder, "gateway.json"),
   "--port",

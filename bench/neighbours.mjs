@@ -6,15 +6,13 @@
  *
  * The packages must be built.
  */
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { startServer } from "./server-process.mjs";
 
 const rounds = Number(process.argv[2] ?? 4);
-const bin = fileURLToPath(new URL("../mcp-gateway/dist/bin.js", import.meta.url));
 
 const server = `
 const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\\n");
@@ -43,19 +41,7 @@ const bad = { hang1: entry("hang"), hang2: entry("hang"), hang3: entry("hang"), 
 async function start(name, mcpServers) {
   const path = join(folder, `${name}.json`);
   await writeFile(path, JSON.stringify({ mcpServers, settings: { port: 0, startTimeout: "10m", idleTimeout: "0" } }));
-  const child = spawn(process.execPath, [bin, "--config", path, "--cache-dir", join(folder, name)], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let log = "";
-  const url = await new Promise((resolve, reject) => {
-    child.stderr.setEncoding("utf8").on("data", (chunk) => {
-      log += chunk;
-      const found = /"url":"([^"]+)"/.exec(log)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    child.once("exit", () => reject(new Error(`did not start: ${log}`)));
-  });
-  return { url, stop: () => new Promise((resolve) => child.once("exit", resolve).kill("SIGTERM")) };
+  return startServer("mcp-gateway", ["--config", path, "--cache-dir", join(folder, name)]);
 }
 
 const agent = new Agent({ keepAlive: true });

@@ -11,16 +11,15 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { findRedis } from "../bin/redis-instance.mjs";
+import { startServer } from "./server-process.mjs";
 
 const rounds = Number(process.argv[2] ?? 3);
 const counts = [1, 2, 4];
 const concurrency = 16;
 const callsPerRun = 400;
 const sessionsMade = 30;
-const gatewayBin = fileURLToPath(new URL("../mcp-gateway/dist/bin.js", import.meta.url));
 const url = new URL(process.env.DATABASE_URL ?? "postgres://postgres@127.0.0.1:5432/postgres");
 const folder = await mkdtemp(join(tmpdir(), "replicas-bench-"));
 
@@ -69,25 +68,13 @@ const environment = {
   MCP_KEYS: `k1:${randomBytes(32).toString("base64")}`,
 };
 
-/** @typedef {{ url: string, child: import("node:child_process").ChildProcess }} Replica */
+/** @typedef {import("./server-process.mjs").ServerProcess} Replica `url`: without a path */
 
 /** @param {number} index @returns {Promise<Replica>} */
 async function startReplica(index) {
-  const args = [gatewayBin, "--config", config, "--port", "0", "--cache-dir", join(folder, `cache-${index}`)];
-  const child = spawn(process.execPath, [...args, "--max-sessions", "1000"], {
-    env: environment,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let log = "";
-  const found = await new Promise((resolve, reject) => {
-    child.stderr?.setEncoding("utf8").on("data", (chunk) => {
-      log += chunk;
-      const at = /"url":"(http:\/\/[^"]+)\/mcp"/.exec(log)?.[1];
-      if (at !== undefined) resolve(at);
-    });
-    child.once("exit", () => reject(new Error(log)));
-  });
-  return { url: String(found), child };
+  const args = ["--config", config, "--port", "0", "--cache-dir", join(folder, `cache-${index}`)];
+  const replica = await startServer("mcp-gateway", [...args, "--max-sessions", "1000"], environment);
+  return { ...replica, url: new URL(replica.url).origin };
 }
 
 /** CPU milliseconds of a process. @param {number} pid */
@@ -170,8 +157,7 @@ try {
     for (let round = 0; round < rounds; round++) {
       for (const count of counts) {
         const used = replicas.slice(0, count);
-        const cpu = async () =>
-          (await Promise.all(used.map(({ child }) => cpuMs(child.pid ?? 0)))).reduce((a, b) => a + b);
+        const cpu = async () => (await Promise.all(used.map(({ pid }) => cpuMs(pid)))).reduce((a, b) => a + b);
         const [cpuBefore, commandsBefore] = [await cpu(), await redisFigure("stats", "total_commands_processed")];
         figures.get(count)?.push(await run(used, givens));
         cpus.get(count)?.push(((await cpu()) - cpuBefore) / callsPerRun);
@@ -199,10 +185,7 @@ try {
   console.table(rows);
   console.log(`Redis memory of a session with one connection: ${Math.round(perSession)} bytes`);
 } finally {
-  for (const { child } of replicas) {
-    const exited = once(child, "exit");
-    if (child.kill("SIGTERM")) await exited;
-  }
+  for (const replica of replicas) await replica.stop();
   redis.kill("SIGTERM");
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,12 +1,10 @@
 /** Two servers of a kind that differ in a flag, on a database of their own, asked the same in A B B A order. */
 import { randomBytes } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { createConnection } from "mariadb";
 import postgres from "postgres";
-
-const bin = (/** @type {string} */ folder) => fileURLToPath(new URL(`../${folder}/dist/bin.js`, import.meta.url));
+import { bin } from "./server-process.mjs";
 
 /** Where each engine's server is (`BENCH_POSTGRES_URL`, `BENCH_MYSQL_URL`), and how to run a script on it. */
 const engines = {

@@ -12,21 +12,16 @@ import { answerOf } from "../../tests/mysql/open.js";
 import type { Observer, Place } from "../../tests/safety/corpus.js";
 import { fillMysql, mysqlSessionSql, observeMysql } from "../../tests/safety/mysql-world.js";
 import { startMariadb } from "../../tests/support/mariadb-instances.js";
-import {
-  type Engine,
-  type LayerName,
-  type LayerSession,
-  maxCallMs,
-  maxReplyBytes,
-  type Reply,
-  timeLimitMs,
-} from "./engine.js";
+import { type Engine, type LayerName, type LayerSession, maxCallMs, maxReplyBytes, timeLimitMs } from "./engine.js";
+import { answered, failed, untilGone, watchMemory, wholeSession } from "./session.js";
 import { takeSnapshot } from "./snapshot.js";
 
 const log = { debug: () => {}, warn: () => {} };
 const options = { poolSize: 1, connectTimeoutMs: 5_000, log };
 /** What the product takes from the wire for one call of these tests. */
 const maxWireBytes = 8_000_000;
+/** How often the server is asked what a session uses, in milliseconds. */
+const memoryEveryMs = 100;
 /** What the product lets one session of MariaDB have. */
 const sessionMemory = 256 * 1024 * 1024;
 
@@ -134,20 +129,8 @@ async function openAll(config: MysqlConfig, watcher: Watcher): Promise<LayerSess
   const database = mysqlKind.open(config, options);
   const run = (sql: string) => answerOf(database, sql, [], { timeoutMs: timeLimitMs, maxWireBytes, maxRows: 100 });
   const threadId = Number((await run("SELECT CONNECTION_ID()")).rows[0]?.[0]);
-  const memory = watchMemory(threadId, watcher);
-  return {
-    async call(sql) {
-      const startedAt = performance.now();
-      const reply = await run(sql).then(({ rows }) => answered(JSON.stringify(rows)), failed);
-      return performance.now() - startedAt > maxCallMs ? { ...reply, ending: "cut" } : reply;
-    },
-    left: async () => JSON.stringify((await run(mysqlSessionSql)).rows),
-    peakBytes: () => memory.peakBytes,
-    async [Symbol.asyncDispose]() {
-      memory.stop();
-      await database[Symbol.asyncDispose]();
-    },
-  };
+  const memory = watchMemory(() => watcher.peakBytes(threadId), memoryEveryMs);
+  return wholeSession(database, run, { sessionSql: mysqlSessionSql, memory });
 }
 
 async function openAlone(layer: LayerName, config: MysqlConfig, watcher: Watcher): Promise<LayerSession> {
@@ -185,7 +168,7 @@ async function openAlone(layer: LayerName, config: MysqlConfig, watcher: Watcher
     isCut = true;
     socket.destroy(new Error("cut"));
   };
-  const memory = watchMemory(threadId, watcher);
+  const memory = watchMemory(() => watcher.peakBytes(threadId), memoryEveryMs);
   await send("SELECT 1");
 
   async function send(sql: string): Promise<string> {
@@ -232,11 +215,10 @@ async function openAlone(layer: LayerName, config: MysqlConfig, watcher: Watcher
       memory.stop();
       await guard?.[Symbol.asyncDispose]();
       socket.destroy();
-      const isGone = async () => (await watcher.transactionOf(threadId)) === undefined;
-      for (let round = 0; round < 50 && !(await isGone().catch(() => true)); round++) {
-        if (round % 10 === 0) await watcher.kill(threadId).catch(() => {});
-        await sleep(20);
-      }
+      await untilGone(
+        async () => (await watcher.transactionOf(threadId)) === undefined,
+        () => watcher.kill(threadId),
+      );
     },
   };
 }
@@ -249,9 +231,6 @@ const quietly = (connection: Connection, sql: string): Promise<void> =>
     () => {},
     () => {},
   );
-
-const answered = (text: string): Reply => ({ text, ending: "answered" });
-const failed = (thrown: unknown): Reply => ({ text: String(thrown), ending: "failed" });
 
 function setUpOf(layer: LayerName): readonly string[] {
   const [time = "", rows = ""] = limitSettings(true, { timeoutMs: timeLimitMs, maxRows: 101 });
@@ -276,24 +255,5 @@ function createGuard(config: MysqlConfig) {
   return {
     assert: (sql: string) => approve(source, { sql, params: [] }, { signal: new AbortController().signal }),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
-  };
-}
-
-/** The most memory a session had, as the server counts it. */
-function watchMemory(threadId: number, watcher: Watcher) {
-  let peakBytes = 0;
-  const timer = setInterval(() => {
-    watcher.peakBytes(threadId).then(
-      (bytes) => {
-        peakBytes = Math.max(peakBytes, bytes);
-      },
-      () => {},
-    );
-  }, 100);
-  return {
-    get peakBytes() {
-      return peakBytes;
-    },
-    stop: () => clearInterval(timer),
   };
 }

@@ -23,6 +23,7 @@ import {
   type Reply,
   timeLimitMs,
 } from "./engine.js";
+import { answered, failed, untilGone, watchMemory, wholeSession } from "./session.js";
 import { takeSnapshot } from "./snapshot.js";
 
 const log = { debug: () => {}, warn: () => {} };
@@ -30,6 +31,10 @@ const profile = { isShared: false, isWatched: false };
 const options = { poolSize: 1, connectTimeoutMs: 5_000, log };
 /** What the product takes from the wire for one call of these tests. */
 const maxWireBytes = 4_000_000;
+/** How often a backend's memory is read, in milliseconds. */
+const memoryEveryMs = 20;
+/** A backend that has more is cut off. */
+const tooManyBytes = 1_000_000_000;
 
 export async function openPostgresEngine(): Promise<Engine> {
   const server = await startPostgres(new AbortController().signal);
@@ -46,7 +51,7 @@ export async function openPostgresEngine(): Promise<Engine> {
     administrator: "superuser",
     place,
     fill: place.fill,
-    maxBytes: 1_000_000_000,
+    maxBytes: tooManyBytes,
     state: () => watcher.state(),
     open: (layer, url) => openLayer(layer, url, watcher),
     async restore() {
@@ -130,20 +135,8 @@ async function openAll(config: PostgresConfig): Promise<LayerSession> {
   const database = postgresKind.open(config, options);
   const run = (sql: string) => collect(database, sql, [], { timeoutMs: timeLimitMs, maxWireBytes, maxRows: 100 });
   const processId = Number((await run("SELECT pg_backend_pid()")).rows[0]?.[0]);
-  const memory = watchMemory(processId, () => {});
-  return {
-    async call(sql) {
-      const startedAt = performance.now();
-      const reply = await run(sql).then(({ rows }) => answered(JSON.stringify(rows)), failed);
-      return performance.now() - startedAt > maxCallMs ? { ...reply, ending: "cut" } : reply;
-    },
-    left: async () => JSON.stringify((await run(postgresSessionSql)).rows),
-    peakBytes: () => memory.peakBytes,
-    async [Symbol.asyncDispose]() {
-      memory.stop();
-      await database[Symbol.asyncDispose]();
-    },
-  };
+  const memory = watchMemory(() => residentBytes(processId), memoryEveryMs);
+  return wholeSession(database, run, { sessionSql: postgresSessionSql, memory });
 }
 
 async function openAlone(layer: LayerName, config: PostgresConfig, watcher: Watcher): Promise<LayerSession> {
@@ -163,7 +156,11 @@ async function openAlone(layer: LayerName, config: PostgresConfig, watcher: Watc
     isCut = true;
     session.destroy(new Error("cut"));
   };
-  const memory = watchMemory(processId, cut);
+  const memory = watchMemory(() => {
+    const bytes = residentBytes(processId);
+    if (bytes > tooManyBytes) cut();
+    return bytes;
+  }, memoryEveryMs);
   await send("SELECT 1");
 
   async function send(sql: string): Promise<string> {
@@ -215,21 +212,13 @@ async function openAlone(layer: LayerName, config: PostgresConfig, watcher: Watc
       memory.stop();
       await guard?.[Symbol.asyncDispose]();
       await session[Symbol.asyncDispose]();
-      // A backend may not notice that its client is gone; one that cannot be stopped goes with the server.
-      const isGone = async () => (await watcher.activityOf(processId)) === undefined;
-      for (let round = 0; round < 50 && !(await isGone().catch(() => true)); round++) {
-        if (round % 10 === 0) await watcher.terminate(processId).catch(() => {});
-        await sleep(20);
-      }
+      await untilGone(
+        async () => (await watcher.activityOf(processId)) === undefined,
+        () => watcher.terminate(processId),
+      );
     },
   };
 }
-
-const answered = (text: string): Reply => ({ text, ending: "answered" });
-const failed = (thrown: unknown): Reply => {
-  const code = typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
-  return { text: `${code}: ${String(thrown)}`, ending: "failed" };
-};
 
 function defaultsOf(layer: LayerName): Readonly<Record<string, string>> {
   const pick = (...names: string[]) =>
@@ -252,22 +241,7 @@ function createGuard(config: PostgresConfig) {
   };
 }
 
-/** The most private memory a backend had; `cut` runs when it passes a gigabyte. */
-function watchMemory(processId: number, cut: () => void) {
-  let peakBytes = 0;
-  const timer = setInterval(() => {
-    const bytes = residentBytes(processId);
-    peakBytes = Math.max(peakBytes, bytes);
-    if (bytes > 1_000_000_000) cut();
-  }, 20);
-  return {
-    get peakBytes() {
-      return peakBytes;
-    },
-    stop: () => clearInterval(timer),
-  };
-}
-
+/** The private memory of a backend; none when it is gone. */
 function residentBytes(processId: number): number {
   try {
     return Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${processId}/status`, "utf8"))?.[1] ?? 0) * 1_024;

@@ -66,8 +66,8 @@ export const defineCommand = <const S extends Settings>(spec: CommandSpec<S>): C
 
 /**
  * Runs a command and resolves to the exit code: its own, 2 for a mistake in arguments or configuration, 1 for a failure.
- * Never rejects. In the process itself a second SIGINT or SIGTERM, a quarter of a second or more
- * after the first, ends it at once.
+ * Never rejects. In the process itself a second SIGINT or SIGTERM, a quarter of a second or more after the first, ends it
+ * at once.
  */
 export async function runCommand<S extends Settings>(
   spec: CommandSpec<S>,
@@ -155,8 +155,10 @@ function takeProcess(name: string): Disposable & { readonly signal: AbortSignal 
   const controller = new AbortController();
   let first = 0;
   const interrupt = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted && performance.now() - first < echoMs) return;
-    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+    if (controller.signal.aborted) {
+      if (performance.now() - first < echoMs) return;
+      process.exit(signal === "SIGINT" ? 130 : 143);
+    }
     first = performance.now();
     controller.abort(new CodedError("cancelled", `Stopped by ${signal}.`));
   };
