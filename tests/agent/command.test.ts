@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { executable, type RunningServer, startHttpServer } from "../support/processes.js";
-import { runAgent, temporaryFolder } from "./support.js";
+import { runAgent, temporaryFolder, withoutPassword } from "./support.js";
 
 let database: TestDatabase;
 let gateway: RunningServer;
@@ -107,9 +107,10 @@ describe("query", () => {
 
   test("a reader that has had enough is no failure", async () => {
     using temporary = temporaryFolder();
+    const { url, environment } = withoutPassword(database.url);
     const { code, stderr } = await runAgent([], {
-      nodeArgs: ["-e", closedPipeScript(database.url)],
-      environment: { TMPDIR: temporary.path },
+      nodeArgs: ["-e", closedPipeScript(url)],
+      environment: { ...environment, TMPDIR: temporary.path },
     });
     expect({ code, stderr, left: readdirSync(temporary.path) }).toEqual({ code: 0, stderr: "", left: [] });
   });

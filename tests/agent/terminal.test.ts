@@ -1,7 +1,7 @@
 /** The prompt on a real terminal: completion, several lines, Ctrl-C, paging, commands; and the same from a pipe. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
-import { eventually, openTerminal, runAgent, slowStatement, temporaryFolder } from "./support.js";
+import { eventually, openTerminal, runAgent, slowStatement, temporaryFolder, withoutPassword } from "./support.js";
 
 let database: TestDatabase;
 let mysql: TestDatabase;
@@ -125,7 +125,9 @@ describe("on a terminal", () => {
 
 describe("from a pipe", () => {
   test("statements and commands run, results alone are on stdout, the last one needs no semicolon", async () => {
-    const { code, stdout, stderr } = await runAgent([`shop=${database.url}`], {
+    const { url, environment } = withoutPassword(database.url);
+    const { code, stdout, stderr } = await runAgent([`shop=${url}`], {
+      environment,
       input: "SELECT 1 AS one;\n-- a comment\nSELECT 2\n  AS two;\n\\dt\nSELECT 3 AS three",
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

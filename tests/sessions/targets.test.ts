@@ -154,7 +154,7 @@ describe("an address is pinned only if every one of the name's may be reached", 
 });
 
 test("a name that changes its address gains nothing: each start checks again what it connects to", async () => {
-  const { hostname, port, username } = new URL(postgresUrl());
+  const { hostname, port, username, password } = new URL(postgresUrl());
   let address = hostname === "localhost" ? "127.0.0.1" : hostname;
   await using gateway = await startGateway(
     () => ({ templates: { t: { server: "postgres", hosts: ["moving.example:*"], private: true } } }),
@@ -168,6 +168,7 @@ test("a name that changes its address gains nothing: each start checks again wha
     port: Number(port || 5432),
     database: "postgres",
     user: username,
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
   };
   expect(await ada.rest("POST", `/v1/sessions/${session}/connections`, draft)).toMatchObject({ status: 201 });
   const asleep = () =>
