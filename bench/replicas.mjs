@@ -60,6 +60,7 @@ const template = {
   database: url.pathname.slice(1),
   user: decodeURIComponent(url.username),
 };
+const password = decodeURIComponent(url.password);
 const config = join(folder, "gateway.json");
 await writeFile(config, JSON.stringify({ databases: { shop: url.href }, templates: { pg: template } }));
 const environment = {
@@ -143,7 +144,7 @@ try {
   const sessions = /** @type {{ session: string }[]} */ ([]);
   for (let index = 0; index < sessionsMade; index++) {
     const { session = "" } = await rest(first.url, "/v1/sessions", {});
-    await rest(first.url, `/v1/sessions/${session}/connections`, { template: "pg", name: "db" });
+    await rest(first.url, `/v1/sessions/${session}/connections`, { template: "pg", name: "db", password });
     sessions.push({ session });
   }
   const perSession = ((await redisFigure("memory", "used_memory")) - before) / sessionsMade;

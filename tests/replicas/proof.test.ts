@@ -52,7 +52,7 @@ test("1,000 calls on 50 sessions of both eras while one of two replicas is kille
   await database.run("CREATE TABLE done (n int NOT NULL)");
   await using redis = await startRedisServer();
   await using folder = await temporaryFolder();
-  const { hostname, port, username } = new URL(database.url);
+  const { hostname, port, username, password } = new URL(database.url);
   const config = join(folder.path, "gateway.json");
   const template = {
     server: "postgres",
@@ -82,7 +82,7 @@ test("1,000 calls on 50 sessions of both eras while one of two replicas is kille
 
   const open = async (index: number): Promise<Walker> => {
     const { session } = await patiently(() => json(`${proxy.url}/v1/sessions`, {}));
-    const connection = { template: "pg", name: "db" };
+    const connection = { template: "pg", name: "db", password: decodeURIComponent(password) };
     await patiently(() => json(`${proxy.url}/v1/sessions/${session}/connections`, connection));
     const mode = index % 2 === 0 ? "legacy" : "auto";
     const client = new Client({ name: `walker-${index}`, version: "1" }, { versionNegotiation: { mode } });
