@@ -356,5 +356,7 @@ test("help, version, schema and completion are printed and load no face", async 
     title: "A task of db-agent",
     type: "object",
   });
-  expect((await runAgent(["completion"])).stdout).toContain("db-agent");
+  expect((await runAgent(["completion"], { environment: { SHELL: "/bin/zsh" } })).stdout).toContain(
+    "#compdef db-agent",
+  );
 });
