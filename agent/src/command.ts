@@ -1,5 +1,6 @@
 /** The command line: which commands there are, help, and errors that say what to write instead. */
-import yargs, { type Argv } from "yargs";
+import { createRequire } from "node:module";
+import type { Argv } from "yargs";
 import { answerCommand, askCommand, resumeCommand } from "./commands/ask.js";
 import { completionCommand } from "./commands/completion.js";
 import { connectCommand } from "./commands/connect.js";
@@ -16,6 +17,9 @@ import { AgentError, nearest, toErrorReport, withoutSecrets } from "./errors.js"
 import { exitCodeOf, exitCodes, type Io, stylesOf } from "./faces/io.js";
 import { hasPassword } from "./gateway/password.js";
 import { readVersion } from "./version.js";
+
+/** One file instead of twenty modules, which are half of what a command loads; and it breaks help between words. */
+const yargs: () => Argv = createRequire(import.meta.url)("yargs/yargs");
 
 const passwordWarning =
   "A password on a command line stands in the shell's history: use --password-file, --password-command, PGPASSWORD or MYSQL_PWD.";

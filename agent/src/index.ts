@@ -6,8 +6,9 @@ export type { DatabaseCalls, ExplainRequest, QueryRequest, SearchRequest } from 
 export { type ErrorReport, errorReportSchema } from "./error-report.js";
 export { AgentError } from "./errors.js";
 export { type AgentEvent, eventSchema, type Usage } from "./events.js";
-export type { CallOptions, GatewayConnection, Progress } from "./gateway/connection.js";
+export type { CallOptions, GatewayConnection } from "./gateway/connection.js";
 export type { GatewaySpec, LaunchSpec } from "./gateway/launch.js";
+export type { Progress } from "./gateway/tool-client.js";
 export type { SourceCheck } from "./graphs/verify.js";
 export type { Example, Notes } from "./knowledge/notes.js";
 export type { InspectRequest } from "./look-ups.js";

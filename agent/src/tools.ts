@@ -7,7 +7,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { DynamicStructuredTool } from "@langchain/core/tools";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { AgentError } from "./errors.js";
-import type { CallOptions, GatewayConnection, ListedTool } from "./gateway/connection.js";
+import type { CallOptions, GatewayConnection } from "./gateway/connection.js";
+import type { ListedTool } from "./gateway/tool-client.js";
 
 /** Tools by name, and a call by name. */
 export interface Toolbox {

@@ -1,6 +1,6 @@
 /** `db-agent query`: one statement's rows on stdout, the first ones as soon as they are there. Loads no LangChain. */
-import { createAgent } from "../agent.js";
 import { toErrorReport } from "../errors.js";
+import { openOneOff } from "../one-off.js";
 import type { QueryResult } from "../result.js";
 import type { Format } from "../task.js";
 import { chooseGateway, type GatewayFlags } from "./gateway-choice.js";
@@ -31,7 +31,7 @@ export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
   const spec = await chooseGateway(flags, io.environment);
   const style = stylesOf(io);
   using interrupt = onInterrupt();
-  await using agent = createAgent({ gateway: spec });
+  await using databases = openOneOff(spec);
   using feedback = createFeedback(io.stderr, style.err, { quiet: flags.quiet });
   const request = {
     source: flags.source,
@@ -45,7 +45,7 @@ export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
   try {
     const document = createDocument(format, { width: tableWidth(io), style: style.out });
     let page: QueryResult | undefined;
-    const pages = flags.all ? agent.pages(sql, request) : [await agent.query(sql, request)];
+    const pages = flags.all ? databases.pages(sql, request) : [await databases.query(sql, request)];
     for await (page of pages) {
       feedback.idle();
       await write(io, document.page(page));
@@ -78,16 +78,16 @@ export async function runInspect(
 ): Promise<number> {
   using interrupt = onInterrupt();
   const { signal } = interrupt;
-  await using agent = createAgent({ gateway: await chooseGateway(flags, io.environment) });
-  const names = flags.source === undefined ? await agent.sources() : [flags.source];
+  await using databases = openOneOff(await chooseGateway(flags, io.environment));
+  const names = flags.source === undefined ? await databases.sources() : [flags.source];
   const several = names.length > 1;
   for (const source of names.length === 0 ? [undefined] : names) {
     if (several) io.stdout.write(`${stylesOf(io).out("bold", source ?? "")}\n`);
     for (const table of flags.tables) {
-      io.stdout.write(`${toVisibleLines((await agent.describe(table, { source, signal })).trimEnd())}\n`);
+      io.stdout.write(`${toVisibleLines((await databases.describe(table, { source, signal })).trimEnd())}\n`);
     }
     if (flags.tables.length > 0) continue;
-    const found = await agent.search({ source, kind: flags.kind ?? "table", detail: "summary", signal });
+    const found = await databases.search({ source, kind: flags.kind ?? "table", detail: "summary", signal });
     const options = { width: tableWidth(io), style: stylesOf(io).out };
     await write(io, formatResult(found, flags.format ?? "table", options));
     if (found.truncated) io.stderr.write(`${found.hint ?? "There are more."}\n`);
@@ -102,14 +102,14 @@ export async function runCheck(
 ): Promise<number> {
   using interrupt = onInterrupt();
   const style = stylesOf(io).out;
-  await using agent = createAgent({ gateway: await chooseGateway(flags, io.environment) });
+  await using databases = openOneOff(await chooseGateway(flags, io.environment));
   const { describeSourceCheck } = await import("../graphs/verify.js");
-  const listed = flags.source === undefined ? await agent.sources() : [flags.source];
+  const listed = flags.source === undefined ? await databases.sources() : [flags.source];
   const names = listed.length === 0 ? [undefined] : listed;
   const checks = await Promise.all(
     names.map(async (source) => {
       try {
-        const check = await agent.check(source, { signal: interrupt.signal });
+        const check = await databases.check(source, { signal: interrupt.signal });
         return { source: source ?? check.source, up: true as const, check };
       } catch (error) {
         return { source, up: false as const, error: toErrorReport(error) };

@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { errorReportSchema } from "../error-report.js";
 import { AgentError, withoutSecrets } from "../errors.js";
 
-/** JSON-RPC codes of the SDK for what happens on our side of the wire. */
-const connectionClosed = -32000;
+/** JSON-RPC codes, those of the SDK for what happens on our side of the wire among them. */
+export const connectionClosed = -32000;
 const requestTimeout = -32001;
 const invalidParams = -32602;
 

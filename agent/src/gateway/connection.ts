@@ -2,31 +2,17 @@
  * The one MCP connection everything goes through: made on first use, made again after it was lost, closed once. Calls
  * come back as text or as a coded error. It knows tools by name only, and loads no LangChain.
  */
-import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import type { CallToolResult, ListToolsResult } from "@modelcontextprotocol/sdk/types.js";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { AgentError } from "../errors.js";
 import { isSessionGone, toCallError, toToolError } from "./call-errors.js";
 import type { GatewaySpec } from "./launch.js";
-import { type OpenedClient, openClient } from "./open-client.js";
+import type { ListedTool, OpenClient, ToolCallOptions, ToolClient } from "./tool-client.js";
 
 /** What a call takes besides its arguments. */
-export interface CallOptions {
-  /** Cancels the call; the statement stops on the database's server. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+export interface CallOptions extends ToolCallOptions {
   /** A statement a human has allowed: the server's own question about it is answered yes, and any other no. */
   readonly allows?: string | undefined;
 }
-
-/** How far a call is. */
-export interface Progress {
-  readonly progress: number;
-  readonly total?: number | undefined;
-  readonly message?: string | undefined;
-}
-
-/** A tool as the gateway lists it. */
-export type ListedTool = ListToolsResult["tools"][number];
 
 /** The connection. Connects on first use; disposing it ends a gateway that was started for it. */
 export interface GatewayConnection extends AsyncDisposable {
@@ -49,18 +35,22 @@ export interface GatewayConnection extends AsyncDisposable {
   callTool(tool: string, args: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<CallToolResult>;
 }
 
-/** Far beyond any statement: how long one may take is the server's setting. The most a timer takes. */
-const callTimeoutMs = 2 ** 31 - 1;
+/** The SDK's client, which starts gateways and answers their questions. It takes a while to load. */
+const openWhole: OpenClient = async (...given) => (await import("./open-client.js")).openClient(...given);
 
 /** A connection to this gateway; nothing happens before its first use. */
-export function createConnection(given: GatewaySpec, version: string): GatewayConnection {
+export function createConnection(
+  given: GatewaySpec,
+  version: string,
+  openClient: OpenClient = openWhole,
+): GatewayConnection {
   let spec = given;
-  let current: Promise<OpenedClient> | undefined;
+  let current: Promise<ToolClient> | undefined;
   let listed: Promise<readonly ListedTool[]> | undefined;
   let closed = false;
   const allowed = new Set<string>();
 
-  function open(): Promise<OpenedClient> {
+  function open(): Promise<ToolClient> {
     if (closed) throw new AgentError("connection_lost", "The connection to the gateway is closed.");
     current ??= openClient(spec, version, {
       onClosed() {
@@ -86,9 +76,9 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
   }
 
   /** Runs once more on a fresh connection where the gateway says that it never knew the old one: nothing was run. */
-  async function withClient<T>(use: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
+  async function withClient<T>(use: (client: ToolClient) => Promise<T>, options: CallOptions = {}): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
-      const { client } = await open();
+      const client = await open();
       try {
         return await use(client);
       } catch (error) {
@@ -102,7 +92,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
     return withClient(async (client) => {
       const tools: ListedTool[] = [];
       for (let cursor: string | undefined; ; ) {
-        const page = await client.listTools(cursor === undefined ? {} : { cursor });
+        const page = await client.listTools(cursor);
         tools.push(...page.tools);
         if (page.nextCursor === undefined) return tools;
         cursor = page.nextCursor;
@@ -148,16 +138,7 @@ export function createConnection(given: GatewaySpec, version: string): GatewayCo
     async callTool(tool, args, options = {}) {
       const given = await untilAborted(connection.fitArguments(tool, args), options.signal);
       using _ = held(allowed, options.allows);
-      const result = await withClient(
-        (client) =>
-          client.callTool({ name: tool, arguments: given }, undefined, {
-            timeout: callTimeoutMs,
-            ...(options.signal ? { signal: options.signal } : {}),
-            ...(options.onProgress ? { onprogress: options.onProgress } : {}),
-          }),
-        options,
-      );
-      const answer = result as CallToolResult; // the schema passed is the default one
+      const answer = await withClient((client) => client.callTool(tool, given, options), options);
       if (answer.isError) throw toToolError(answer);
       return answer;
     },

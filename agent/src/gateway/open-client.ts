@@ -1,33 +1,26 @@
-/** Opens one MCP client: over HTTP to a gateway that runs, or over the pipes of one that is started for us. */
+/** Opens the SDK's MCP client: over HTTP to a gateway that runs, or over the pipes of one that is started for us. */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { AgentError } from "../errors.js";
+import {
+  type CallToolResult,
+  ElicitRequestSchema,
+  ToolListChangedNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
 import { toConnectError, toLaunchError } from "./call-errors.js";
-import { type GatewaySpec, type LaunchSpec, launchGateway } from "./launch.js";
+import { toEndpoint } from "./endpoint.js";
+import { type LaunchSpec, launchGateway } from "./launch.js";
+import type { ClientListeners, OpenClient, ToolClient } from "./tool-client.js";
 
-/** A connected client, closed on dispose together with what was started for it. */
-export interface OpenedClient extends AsyncDisposable {
-  readonly client: Client;
-}
+/** Far beyond any statement: how long one may take is the server's setting. The most a timer takes. */
+const callTimeoutMs = 2 ** 31 - 1;
 
-/** What the connection hears about. */
-export interface ClientListeners {
-  onClosed(): void;
-  onToolsChanged(): void;
-  /** A server asks its user something; whether what it asks has been allowed. */
-  allows(message: string): boolean;
-}
+type End = ToolClient[typeof Symbol.asyncDispose];
 
 /** A cold npx fetches the gateway first. */
 const connectTimeoutMs = 120_000;
 
 /** @throws AgentError `gateway_unreachable`, `gateway_failed`, `gateway_missing`, `unauthorized`, `usage` */
-export async function openClient(
-  spec: GatewaySpec,
-  version: string,
-  listeners: ClientListeners,
-): Promise<OpenedClient> {
+export const openClient: OpenClient = async (spec, version, listeners) => {
   const client = new Client({ name: "db-agent", version }, { capabilities: { elicitation: {} } });
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) =>
     // no other form is ours to fill in: what else a server wants to know is no business of an approval
@@ -35,10 +28,22 @@ export async function openClient(
   );
   client.onclose = listeners.onClosed;
   client.setNotificationHandler(ToolListChangedNotificationSchema, listeners.onToolsChanged);
-  return "url" in spec ? overHttp(client, spec) : overPipes(client, spec, version, listeners);
-}
+  const end = await ("url" in spec ? overHttp(client, spec) : overPipes(client, spec, version, listeners));
+  return {
+    listTools: (cursor) => client.listTools(cursor === undefined ? {} : { cursor }),
+    async callTool(name, args, { signal, onProgress }) {
+      const result = await client.callTool({ name, arguments: args }, undefined, {
+        timeout: callTimeoutMs,
+        ...(signal ? { signal } : {}),
+        ...(onProgress ? { onprogress: onProgress } : {}),
+      });
+      return result as CallToolResult; // the schema passed is the default one
+    },
+    [Symbol.asyncDispose]: end,
+  };
+};
 
-async function overHttp(client: Client, { url, token }: { url: string; token?: string }): Promise<OpenedClient> {
+async function overHttp(client: Client, { url, token }: { url: string; token?: string }): Promise<End> {
   const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
   const transport = new StreamableHTTPClientTransport(toEndpoint(url), {
     requestInit: token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
@@ -48,21 +53,13 @@ async function overHttp(client: Client, { url, token }: { url: string; token?: s
   } catch (error) {
     throw toConnectError(error, url);
   }
-  return {
-    client,
-    async [Symbol.asyncDispose]() {
-      await Promise.race([transport.terminateSession(), soon(1_000)]).catch(() => {}); // the gateway sweeps it otherwise
-      await client.close();
-    },
+  return async () => {
+    await Promise.race([transport.terminateSession(), soon(1_000)]).catch(() => {}); // the gateway sweeps it otherwise
+    await client.close();
   };
 }
 
-async function overPipes(
-  client: Client,
-  spec: LaunchSpec,
-  version: string,
-  listeners: ClientListeners,
-): Promise<OpenedClient> {
+async function overPipes(client: Client, spec: LaunchSpec, version: string, listeners: ClientListeners): Promise<End> {
   const launched = await launchGateway(spec, version);
   const { transport } = launched;
   client.onclose = () => {
@@ -76,25 +73,10 @@ async function overPipes(
     await launched[Symbol.asyncDispose]();
     throw toLaunchError(error, transport.log());
   }
-  return {
-    client,
-    async [Symbol.asyncDispose]() {
-      await client.close();
-      await launched[Symbol.asyncDispose]();
-    },
+  return async () => {
+    await client.close();
+    await launched[Symbol.asyncDispose]();
   };
-}
-
-/** The gateway's MCP address; its origin alone is enough. */
-function toEndpoint(url: string): URL {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new AgentError("usage", "The gateway's address is not an http or https URL.", {
-      hint: "Such as http://127.0.0.1:8730",
-    });
-  }
-  const endpoint = new URL(url);
-  if (endpoint.pathname === "/") endpoint.pathname = "/mcp";
-  return endpoint;
 }
 
 const soon = (ms: number): Promise<void> =>

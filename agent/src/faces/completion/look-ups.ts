@@ -1,8 +1,9 @@
 /** Names that only files and databases know, looked up while somebody waits at a Tab: soon, or not at all. */
-import { type Agent, createAgent } from "../../agent.js";
 import { readJsonFile } from "../../config-file.js";
+import type { DatabaseCalls } from "../../database-calls.js";
 import { parseDatabases } from "../../gateway/sources.js";
 import { knowledgeFolder, openNotes } from "../../knowledge/notes.js";
+import { openOneOff } from "../../one-off.js";
 import { chooseGateway } from "../gateway-choice.js";
 import type { Io } from "../io.js";
 import type { NamedGateway, NameLookUps } from "./complete.js";
@@ -16,11 +17,11 @@ export function createLookUps(io: Io): NameLookUps {
     async sources(named) {
       if (named.config !== undefined) return namesIn(named.config, io);
       if (named.databases.length > 0) return Object.keys(parseDatabases(named.databases));
-      return withAgent(named, io, (agent) => agent.sources());
+      return withDatabases(named, io, (databases) => databases.sources());
     },
     tables: (named) =>
-      withAgent(named, io, async (agent, signal) => {
-        const found = await agent.search({ source: named.source, kind: "table", detail: "names", signal });
+      withDatabases(named, io, async (databases, signal) => {
+        const found = await databases.search({ source: named.source, kind: "table", detail: "names", signal });
         const at = found.columns.indexOf("name");
         return found.rows.map((row) => String(row[at] ?? "")).filter((name) => /^[\w.$-]+$/.test(name));
       }),
@@ -35,19 +36,22 @@ async function namesIn(file: string, io: Io): Promise<readonly string[]> {
   return typeof databases === "object" && databases !== null ? Object.keys(databases) : [];
 }
 
-async function withAgent(
-  { gateway, databases }: NamedGateway,
+async function withDatabases(
+  named: NamedGateway,
   io: Io,
-  use: (agent: Agent, signal: AbortSignal) => Promise<readonly string[]>,
+  use: (databases: DatabaseCalls, signal: AbortSignal) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(patienceMs);
   try {
-    const spec = await chooseGateway({ gateway, databases: parseDatabases(databases) }, io.environment);
-    await using agent = createAgent({ gateway: spec });
+    const spec = await chooseGateway(
+      { gateway: named.gateway, databases: parseDatabases(named.databases) },
+      io.environment,
+    );
+    await using databases = openOneOff(spec);
     const late = new Promise<readonly string[]>((resolve) => {
       signal.addEventListener("abort", () => resolve([]), { once: true });
     });
-    return await Promise.race([use(agent, signal), late]);
+    return await Promise.race([use(databases, signal), late]);
   } catch {
     return []; // a Tab is no place for errors
   }

@@ -2,7 +2,7 @@
  * Text from a database on a terminal: nothing in it may move the cursor, hide or reorder what stands around it, and its
  * width is counted as a terminal shows it. Knows nothing of tables or results.
  */
-import stringWidth from "string-width";
+import stringWidth from "fast-string-width";
 
 /** Controls, format characters, line separators, lone surrogates and what else a terminal does not show. */
 const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
