@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -16,6 +17,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/global-setup.ts"],
     pool: "forks",
+    // most tests wait for processes and servers: two keep a small machine busy, and more are for larger ones
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // for machines with more to do: what is promised in time is asserted where it is promised
     testTimeout: 60_000,
     hookTimeout: 120_000,
