@@ -66,7 +66,7 @@ const sendAgain = (text: string, everyMs: number) => (socket: Socket) => {
   return () => clearInterval(timer);
 };
 
-describe.each(Object.entries(listeners))("%s listener", (_name, open) => {
+describe.concurrent.each(Object.entries(listeners))("%s listener", (_name, open) => {
   let listener: Listener;
   beforeAll(async () => {
     listener = await open();
