@@ -6,6 +6,7 @@ process.title = "db-agent"; // takes the place of argv in process lists: a URL t
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1); // the reader has had enough
 });
+process.stderr.on("error", () => {}); // nobody listens to what goes on beside the result
 const argv = process.argv.slice(2);
 const help = argv.length === 1 && /^(-h|--help)$/.test(argv[0] ?? "") ? readHelp() : undefined;
 if (help === undefined) {

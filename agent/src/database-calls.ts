@@ -31,7 +31,7 @@ export interface ExplainRequest extends CallOptions {
 /** Calls to the databases. */
 export interface DatabaseCalls {
   /** The names of the databases. */
-  sources(): Promise<readonly string[]>;
+  sources(options?: Pick<CallOptions, "signal">): Promise<readonly string[]>;
   /** Whether a database answers, and what it is. @throws AgentError with the reason when it is down */
   check(source?: string, options?: CallOptions): Promise<SourceCheck>;
   /** One statement's rows. @throws AgentError with the database's code and hint */
@@ -50,7 +50,7 @@ export interface DatabaseCalls {
 /** The calls on this connection. */
 export function createDatabaseCalls(connection: GatewayConnection): DatabaseCalls {
   return {
-    sources: () => connection.sources(),
+    sources: (options) => connection.sources(options),
     async check(source, callOptions = {}) {
       const reply = await connection.call("check_connection", { source }, callOptions);
       const error = unreachable(reply, source ?? "");

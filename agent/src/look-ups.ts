@@ -33,7 +33,7 @@ export async function connectOne(
       hint: "Write postgres://user@host/database or mysql://user@host/database.",
     });
   }
-  const source = name ?? nameSource(url, await connection.sources());
+  const source = name ?? nameSource(url, await connection.sources({ signal }));
   emit({ type: "status", connection: source, state: "connecting" });
   const remove = await connection.addDatabase(source, url);
   const verified = await verifyAll(databases, { source, signal }, emit).catch(async (error: unknown) => {
@@ -51,7 +51,7 @@ export async function verifyAll(
   emit: Emit,
 ): Promise<Ended<readonly ConnectionReport[]>> {
   const reports = await Promise.all(
-    (await namesOf(databases, source)).map(async (name): Promise<ConnectionReport> => {
+    (await namesOf(databases, source, signal)).map(async (name): Promise<ConnectionReport> => {
       emit({ type: "status", connection: name, state: "verifying" });
       try {
         const check = await databases.check(name === "" ? undefined : name, { signal });
@@ -92,7 +92,7 @@ export async function inspectAll(
     }
   }
   const found = await Promise.all(
-    (await namesOf(databases, source)).map(async (name) => {
+    (await namesOf(databases, source, signal)).map(async (name) => {
       emit({ type: "status", connection: name, state: "inspecting" });
       const subjects = tables.length === 0 ? ["objects"] : tables;
       const inspections = await Promise.all(subjects.map((subject) => lookUp(name, subject)));
@@ -112,7 +112,7 @@ export async function queryOnce(
   emit: Emit,
 ): Promise<Ended<QueryResult>> {
   const statement = "query";
-  const connection = await oneSource(databases, request.source);
+  const connection = await oneSource(databases, request.source, request.signal);
   emit({ type: "sql", statement, connection, sql });
   const startedAt = performance.now();
   const result = await databases.query(sql, {
@@ -128,9 +128,13 @@ export async function queryOnce(
 }
 
 /** The source a statement runs on where it names none. @throws AgentError `source_required` where there are several */
-export async function oneSource(databases: Pick<DatabaseCalls, "sources">, given: string | undefined): Promise<string> {
+export async function oneSource(
+  databases: Pick<DatabaseCalls, "sources">,
+  given: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   if (given !== undefined) return given;
-  const names = await databases.sources();
+  const names = await databases.sources({ signal });
   if (names.length < 2) return names[0] ?? "";
   throw new AgentError("source_required", "There are several databases: which one?", {
     hint: `source may be ${names.join(", ")}.`,
@@ -141,8 +145,9 @@ export async function oneSource(databases: Pick<DatabaseCalls, "sources">, given
 async function namesOf(
   databases: Pick<DatabaseCalls, "sources">,
   source: string | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   if (source !== undefined) return [source];
-  const names = await databases.sources();
+  const names = await databases.sources({ signal });
   return names.length === 0 ? [""] : names;
 }

@@ -85,7 +85,7 @@ export function createSession(id: string, { connection, databases, loadRunner }:
       start(signal, (runner, settings) => runner.converse({ job: "execute", text: sql, ...request }, settings)),
     async run(given, { signal } = {}) {
       const task = parseTask(given);
-      const names = task.connections?.map(({ name }) => name) ?? (await databases.sources());
+      const names = task.connections?.map(({ name }) => name) ?? (await databases.sources({ signal }));
       const plan = planTask(task, names);
       return start(signal, (runner, settings) => runner.runTask(plan, settings));
     },

@@ -30,7 +30,8 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-const listeners = { onClosed() {}, onToolsChanged() {}, allows: () => false };
+const closing = new AbortController().signal;
+const listeners = { closing, onClosed() {}, onToolsChanged() {}, allows: () => false };
 const open = (url: string, given = token): Promise<ToolClient> =>
   openStateless({ url, token: given }, "1.2.3", listeners);
 

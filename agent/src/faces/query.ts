@@ -1,4 +1,6 @@
 /** `db-agent query`: one statement's rows on stdout, the first ones as soon as they are there. Loads no LangChain. */
+
+import { once } from "node:events";
 import { toErrorReport } from "../errors.js";
 import { openOneOff } from "../one-off.js";
 import type { QueryResult } from "../result.js";
@@ -48,9 +50,9 @@ export async function runQuery(flags: QueryFlags, io: Io): Promise<number> {
     const pages = flags.all ? databases.pages(sql, request) : [await databases.query(sql, request)];
     for await (page of pages) {
       feedback.idle();
-      await write(io, document.page(page));
+      await write(io, document.page(page), interrupt.signal);
     }
-    await write(io, document.end());
+    await write(io, document.end(), interrupt.signal);
     if (!flags.quiet && (format === "table" || format === "vertical") && page !== undefined) {
       const ms = Math.round(performance.now() - startedAt);
       const { rowCount } = document;
@@ -79,7 +81,7 @@ export async function runInspect(
   using interrupt = onInterrupt();
   const { signal } = interrupt;
   await using databases = openOneOff(await chooseGateway(flags, io.environment));
-  const names = flags.source === undefined ? await databases.sources() : [flags.source];
+  const names = flags.source === undefined ? await databases.sources({ signal }) : [flags.source];
   const several = names.length > 1;
   for (const source of names.length === 0 ? [undefined] : names) {
     if (several) io.stdout.write(`${stylesOf(io).out("bold", source ?? "")}\n`);
@@ -89,7 +91,7 @@ export async function runInspect(
     if (flags.tables.length > 0) continue;
     const found = await databases.search({ source, kind: flags.kind ?? "table", detail: "summary", signal });
     const options = { width: tableWidth(io), style: stylesOf(io).out };
-    await write(io, formatResult(found, flags.format ?? "table", options));
+    await write(io, formatResult(found, flags.format ?? "table", options), signal);
     if (found.truncated) io.stderr.write(`${found.hint ?? "There are more."}\n`);
   }
   return exitCodes.ok;
@@ -104,7 +106,7 @@ export async function runCheck(
   const style = stylesOf(io).out;
   await using databases = openOneOff(await chooseGateway(flags, io.environment));
   const { describeSourceCheck } = await import("../graphs/verify.js");
-  const listed = flags.source === undefined ? await databases.sources() : [flags.source];
+  const listed = flags.source === undefined ? await databases.sources({ signal: interrupt.signal }) : [flags.source];
   const names = listed.length === 0 ? [undefined] : listed;
   const checks = await Promise.all(
     names.map(async (source) => {
@@ -132,11 +134,8 @@ export async function runCheck(
 }
 
 /** Waits where the reader is slower than we are, so that memory stays flat however many pages there are. */
-async function write(io: Io, text: string): Promise<void> {
-  if (io.stdout.write(text)) return;
-  await new Promise<void>((resolve) => {
-    io.stdout.once("drain", resolve);
-  });
+async function write(io: Io, text: string, signal: AbortSignal): Promise<void> {
+  if (!io.stdout.write(text)) await once(io.stdout, "drain", { signal });
 }
 
 /** A parameter as JSON where it is JSON, else as text: `42`, `true`, `null`, `"42"`, `abc`. */

@@ -19,9 +19,9 @@ export interface GatewayConnection extends AsyncDisposable {
   /** Makes the connection now. @throws AgentError `gateway_unreachable`, `gateway_failed`, `unauthorized` */
   connect(): Promise<void>;
   /** The tools, asked for once per connection and again after the gateway says they changed. */
-  tools(): Promise<readonly ListedTool[]>;
+  tools(options?: Pick<CallOptions, "signal">): Promise<readonly ListedTool[]>;
   /** The names of the databases, where the gateway or its configuration tells them. */
-  sources(): Promise<readonly string[]>;
+  sources(options?: Pick<CallOptions, "signal">): Promise<readonly string[]>;
   /** A call's arguments as the tool takes them now: without what is undefined, and without a `source` nobody asks for. */
   fitArguments(tool: string, args: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>;
   /**
@@ -47,12 +47,13 @@ export function createConnection(
   let spec = given;
   let current: Promise<ToolClient> | undefined;
   let listed: Promise<readonly ListedTool[]> | undefined;
-  let closed = false;
+  const closing = new AbortController();
   const allowed = new Set<string>();
 
   function open(): Promise<ToolClient> {
-    if (closed) throw new AgentError("connection_lost", "The connection to the gateway is closed.");
+    if (closing.signal.aborted) throw new AgentError("connection_lost", "The connection to the gateway is closed.");
     current ??= openClient(spec, version, {
+      closing: closing.signal,
       onClosed() {
         current = undefined;
         listed = undefined;
@@ -104,15 +105,15 @@ export function createConnection(
     async connect() {
       await open();
     },
-    tools() {
+    tools({ signal } = {}) {
       listed ??= listAll().catch((error: unknown) => {
         listed = undefined;
         throw error;
       });
-      return listed;
+      return untilAborted(listed, signal);
     },
-    async sources() {
-      return listedSources(await connection.tools()) ?? ("databases" in spec ? Object.keys(spec.databases) : []);
+    async sources(options) {
+      return listedSources(await connection.tools(options)) ?? ("databases" in spec ? Object.keys(spec.databases) : []);
     },
     async fitArguments(tool, args) {
       return fitArguments(await connection.tools(), tool, args);
@@ -143,7 +144,7 @@ export function createConnection(
       return answer;
     },
     async [Symbol.asyncDispose]() {
-      closed = true;
+      closing.abort();
       await forget();
     },
   };

@@ -28,7 +28,7 @@ export const openClient: OpenClient = async (spec, version, listeners) => {
   );
   client.onclose = listeners.onClosed;
   client.setNotificationHandler(ToolListChangedNotificationSchema, listeners.onToolsChanged);
-  const end = await ("url" in spec ? overHttp(client, spec) : overPipes(client, spec, version, listeners));
+  const end = await ("url" in spec ? overHttp(client, spec, listeners) : overPipes(client, spec, version, listeners));
   return {
     listTools: (cursor) => client.listTools(cursor === undefined ? {} : { cursor }),
     async callTool(name, args, { signal, onProgress }) {
@@ -43,13 +43,17 @@ export const openClient: OpenClient = async (spec, version, listeners) => {
   };
 };
 
-async function overHttp(client: Client, { url, token }: { url: string; token?: string }): Promise<End> {
+async function overHttp(
+  client: Client,
+  { url, token }: { url: string; token?: string },
+  { closing: signal }: ClientListeners,
+): Promise<End> {
   const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
   const transport = new StreamableHTTPClientTransport(toEndpoint(url), {
     requestInit: token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
   });
   try {
-    await client.connect(transport as Transport, { timeout: connectTimeoutMs }); // lacks exactOptionalPropertyTypes only
+    await client.connect(transport as Transport, { signal, timeout: connectTimeoutMs }); // lacks exactOptionalPropertyTypes only
   } catch (error) {
     throw toConnectError(error, url);
   }
@@ -67,7 +71,7 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     listeners.onClosed();
   };
   try {
-    await client.connect(transport, { timeout: connectTimeoutMs });
+    await client.connect(transport, { signal: listeners.closing, timeout: connectTimeoutMs });
   } catch (error) {
     await transport.close();
     await launched[Symbol.asyncDispose]();

@@ -20,7 +20,8 @@ export const openStateless: OpenClient = async (spec, version, listeners) => {
   const ask = createLine(toEndpoint(spec.url), spec.token, version);
   const listTools = async (cursor: string | undefined): Promise<ToolsPage> => {
     const params = cursor === undefined ? {} : { cursor };
-    const page = read(pageSchema, await ask("tools/list", params, { signal: AbortSignal.timeout(patienceMs) }));
+    const signal = AbortSignal.any([listeners.closing, AbortSignal.timeout(patienceMs)]);
+    const page = read(pageSchema, await ask("tools/list", params, { signal }));
     return page as ToolsPage; // a tool's own fields are for whoever reads them
   };
   let first: ToolsPage | undefined; // the greeting is the first question

@@ -33,6 +33,8 @@ export interface ToolClient extends AsyncDisposable {
 
 /** What a client tells the connection, and asks it. */
 export interface ClientListeners {
+  /** Fires when nobody waits for the client any more: one that is being opened gives up. */
+  readonly closing: AbortSignal;
   onClosed(): void;
   onToolsChanged(): void;
   /** A server asks its user something; whether what it asks has been allowed. */

@@ -49,7 +49,7 @@ export async function link(state: SessionState, config: Config, ports: Ports): P
 
 /** The database a question is about, or what to ask when that is not clear. */
 async function chooseSource({ text, clarification }: SessionState, signal: AbortSignal | undefined, ports: Ports) {
-  const names = await ports.databases.sources();
+  const names = await ports.databases.sources({ signal });
   const [first = "", second] = names;
   if (second === undefined) return first;
   const replied = names.find((name) => name.toLowerCase() === clarification?.reply.trim().toLowerCase());

@@ -21,7 +21,7 @@ const maxIntroduced = 3;
 export async function introduce(state: SessionState, config: Config, ports: Ports): Promise<SessionUpdate> {
   const { databases, knowledge } = ports;
   const { signal } = signalOf(config);
-  const names = state.source === null ? await databases.sources() : [state.source];
+  const names = state.source === null ? await databases.sources({ signal }) : [state.source];
   const introduced = await Promise.all(
     (names.length === 0 ? [""] : names.slice(0, maxIntroduced)).map(async (source) => {
       try {

@@ -5,11 +5,11 @@
 import { createAgent } from "../../agent.js";
 import type { Answer } from "../../answer.js";
 import type { Decision } from "../../approval.js";
-import { AgentError } from "../../errors.js";
+import { AgentError, toErrorReport } from "../../errors.js";
 import type { Run } from "../../run-stream.js";
 import type { Session } from "../../session.js";
 import { chooseGateway, type GatewayFlags } from "../gateway-choice.js";
-import { exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "../io.js";
+import { exitCodeOf, exitCodes, type Io, onInterrupt, stylesOf, tableWidth } from "../io.js";
 import { createFeedback } from "../print/feedback.js";
 import { toJsonText } from "../print/report.js";
 import { readAll } from "../read-all.js";
@@ -119,18 +119,24 @@ async function inSession(
     tell: (text) => void (flags.quiet || tell(text)),
   });
   feedback.busy("thinking");
+  let told: string | undefined;
   const answer = await converse(await start(session, signal), session, {
     signal,
     show(event) {
       if (flags.output === "jsonl") io.stdout.write(`${JSON.stringify(event)}\n`);
       view.show(event);
+      if (event.type === "error") told = event.error.code;
     },
     async decide(approval) {
       feedback.idle();
       if (asker === undefined) return undefined;
       return decide(approval, { asker, write: tell, style: err, width: () => io.stderr.columns });
     },
+  }).catch((error: unknown) => {
+    if (toErrorReport(error).code !== told) throw error;
+    return undefined;
   });
+  if (answer === undefined) return exitCodeOf(told ?? "");
   view.end(answer);
   if (flags.output === "json") io.stdout.write(toJsonText(answer));
   if (!flags.quiet && store !== "memory") tell(`Session ${session.id}`);

@@ -13,7 +13,7 @@ export interface Company {
   readonly signal: AbortSignal;
 }
 
-/** Runs it to its end. @throws AgentError what made it fail */
+/** Runs it to its end. @throws AgentError what made it fail; what made a run fail has been shown as its error event */
 export async function converse(first: Run<Answer>, session: Session, company: Company): Promise<Answer> {
   for (let run = first; ; ) {
     for await (const event of run) company.show(event);

@@ -11,6 +11,8 @@ import { readVersion } from "../../version.js";
 import { type Finding, failed, find, ok, skipped, warning } from "./finding.js";
 
 const versionTimeoutMs = 15_000;
+/** A gateway that is started may have to be fetched by npx first. */
+const answerTimeoutMs = 60_000;
 
 /** The gateway that would be started, and whether its version is ours. */
 export async function checkExecutable(spec: GatewaySpec | undefined): Promise<Finding> {
@@ -34,8 +36,17 @@ export async function checkExecutable(spec: GatewaySpec | undefined): Promise<Fi
 /** Whether the gateway answers, and each of its databases. */
 export async function checkGateway(agent: Agent, signal: AbortSignal): Promise<readonly Finding[]> {
   const startedAt = performance.now();
+  const patience = AbortSignal.timeout(answerTimeoutMs);
   const reached = await find("gateway", async () => {
-    const tools = await agent.connection.tools();
+    const given = { signal: AbortSignal.any([signal, patience]) };
+    const tools = await agent.connection.tools(given).catch((error: unknown) => {
+      if (patience.aborted) return undefined;
+      throw error;
+    });
+    if (tools === undefined) {
+      const seconds = answerTimeoutMs / 1_000;
+      return failed("gateway", `It does not answer within ${seconds} s.`, "Is it a gateway that runs at that address?");
+    }
     const ms = Math.round(performance.now() - startedAt);
     const names = tools.map(({ name }) => name);
     if (!names.includes("query")) {
@@ -50,7 +61,7 @@ export async function checkGateway(agent: Agent, signal: AbortSignal): Promise<r
     return ok("gateway", `answers in ${ms} ms with ${names.length} tools${thirdParty}`);
   });
   if (reached.some(({ status }) => status === "failed")) return reached;
-  const sources = await agent.sources();
+  const sources = await agent.sources({ signal });
   const databases = await Promise.all(
     (sources.length === 0 ? [undefined] : sources).map((source) => checkDatabase(source, agent, signal)),
   );

@@ -39,7 +39,7 @@ export async function explainStatement(session: Session, given: string): Promise
 /** The databases and how they are. */
 export async function listSources(session: Session): Promise<void> {
   const { source, signal, style } = session;
-  const names = await session.agent().sources();
+  const names = await session.agent().sources({ signal });
   const lines = await session.busy("checking", () =>
     Promise.all(
       (names.length === 0 ? [undefined] : names).map(async (name) => {
@@ -65,7 +65,7 @@ export async function changeSource(session: Session, target: string): Promise<vo
   } else if (isDatabaseUrl(target)) {
     await session.open(await session.addDatabase(target));
   } else {
-    const names = await session.agent().sources();
+    const names = await session.agent().sources({ signal: session.signal });
     if (names.length > 0 && !names.includes(target)) {
       const near = nearest(target, names);
       throw new AgentError("source_unknown", `There is no database named ${target} here.`, {

@@ -130,7 +130,7 @@ export function openPrompt({ session, history, completer }: PromptParts, io: Io)
 
 /** Opens the first database; one that is down is told, and another may be chosen at the prompt. */
 async function openFirst(session: Session, wanted: string | undefined): Promise<void> {
-  const names = wanted === undefined ? await session.agent().sources() : [wanted];
+  const names = wanted === undefined ? await session.agent().sources({ signal: session.signal }) : [wanted];
   await session.open(names[0]);
   if (names.length > 1) session.write(`Databases: ${names.join(", ")}. \\c changes to another.`);
 }

@@ -67,7 +67,7 @@ export async function runRepl(flags: ReplFlags, io: Io): Promise<number> {
     ...(isTerminal ? { edit, conversation } : {}),
     width: () => tableWidth(io),
     async addDatabase(url) {
-      const name = nameSource(url, await agent.sources());
+      const name = nameSource(url, await agent.sources({ signal: session.signal }));
       const remove = await agent.connection.addDatabase(name, url);
       try {
         await agent.check(name, { signal: session.signal });

@@ -25,7 +25,7 @@ export async function runScript(session: Session, wanted: string | undefined, io
   };
   let isOpen = false;
   await attempt(async () => {
-    await session.open(wanted ?? (await session.agent().sources())[0]);
+    await session.open(wanted ?? (await session.agent().sources({ signal: interrupt.signal }))[0]);
     isOpen = true;
   });
   if (!isOpen) return exitCode;
