@@ -53,6 +53,10 @@ async function redisFigure(section, field) {
   return Number(new RegExp(`${field}:(\\d+)`).exec(text)?.[1]);
 }
 
+/** Bytes Redis holds but for its connections' buffers, which come and go. */
+const redisBytes = async () =>
+  (await redisFigure("memory", "used_memory")) - (await redisFigure("memory", "mem_clients_normal"));
+
 const template = {
   server: "postgres",
   hosts: [`${url.hostname}:${url.port || 5432}`],
@@ -140,14 +144,14 @@ try {
   for (let index = 0; index < Math.max(...counts); index++) replicas.push(await startReplica(index));
   const [first] = replicas;
   if (first === undefined) throw new Error("there are some");
-  const before = await redisFigure("memory", "used_memory");
+  const before = await redisBytes();
   const sessions = /** @type {{ session: string }[]} */ ([]);
   for (let index = 0; index < sessionsMade; index++) {
     const { session = "" } = await rest(first.url, "/v1/sessions", {});
     await rest(first.url, `/v1/sessions/${session}/connections`, { template: "pg", name: "db", password });
     sessions.push({ session });
   }
-  const perSession = ((await redisFigure("memory", "used_memory")) - before) / sessionsMade;
+  const perSession = ((await redisBytes()) - before) / sessionsMade;
   const kinds = { "without a session": [{ source: "shop" }], "with a session": sessions };
   for (const givens of Object.values(kinds)) await run(replicas, givens); // servers start
   const rows = /** @type {Record<string, Record<string, string | number>>} */ ({});
