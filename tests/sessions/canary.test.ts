@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freePort } from "../../mcp-core/src/sample/private-server.js";
 import type { Instance } from "../../mcp-postgres/src/instance.js";
 import { until } from "../gateway/gateways.js";
+import { type Canary, createCanary, holds, processesWith } from "../support/canary.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { startPostgres } from "../support/postgres-standby.js";
 import { type RedisServer, startRedisServer } from "../support/redis-servers.js";
-import { type Canary, createCanary, holds, processesWith } from "./canary.js";
 import { openSubject, type Subject, type Target, type Templates, ways } from "./canary-gateway.js";
 import { createMysqlUser, createPostgresUser, type DatabaseUser, testTemplates } from "./people.js";
 

@@ -1,38 +1,9 @@
-/** A password to look for, the ways it may be written, and the places on this machine where it must not turn up. */
-import { randomBytes } from "node:crypto";
+/** The places of a gateway where a password must not turn up: its Redis, what is said to it, its folder. */
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { RedisServer } from "../support/redis-servers.js";
-
-/** A password to look for. */
-export interface Canary {
-  readonly password: string;
-  /** The part of it that no escaping changes: it shows in every form but base64 and hexadecimal. */
-  readonly letters: string;
-}
-
-/** A new password with everything in it that URLs, forms, JSON, HTML and shells write in another way. */
-export function createCanary(): Canary {
-  const letters = `zq${randomBytes(10).toString("hex")}`;
-  return { password: `@:/%&"\\é <'${letters}'> +?#$x`, letters };
-}
-
-/** Whether a text holds a canary, written in whatever way. */
-export function holds(text: string, { letters }: Canary): boolean {
-  const bytes = Buffer.from(letters);
-  // in base64 a text looks in three ways, by where in a group of three bytes it begins; its edges depend on the rest
-  const encoded = [0, 1, 2].map((shift) =>
-    Buffer.concat([Buffer.alloc(shift), bytes])
-      .toString("base64")
-      .slice(shift === 0 ? 0 : 4, -4),
-  );
-  const lower = text.toLowerCase();
-  return (
-    [letters, bytes.toString("hex")].some((form) => lower.includes(form)) || encoded.some((form) => text.includes(form))
-  );
-}
 
 /** All keys and values, as they are dumped and as they are read. */
 export async function dumpRedis(redis: RedisServer): Promise<string> {
@@ -80,11 +51,4 @@ export async function readFolder(folder: string, except: readonly string[] = [])
     .filter((entry) => entry.isFile() && !except.includes(entry.name))
     .map(async ({ parentPath, name }) => `${name} ${await readFile(join(parentPath, name), "latin1").catch(() => "")}`);
   return (await Promise.all(texts)).join("\n");
-}
-
-/** The processes that have a canary in this file of theirs. */
-export async function processesWith(canary: Canary, file: "cmdline" | "environ"): Promise<number[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const texts = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")));
-  return pids.filter((_pid, index) => holds(texts[index] ?? "", canary)).map(Number);
 }
