@@ -23,7 +23,10 @@ describe.each(Object.entries(engines))("%s", (engine, create) => {
     database = await create();
   });
   afterAll(() => database?.[Symbol.asyncDispose]());
-  const query = (sql: string, ...args: string[]) => runAgent(["query", sql, database.url, "-q", ...args]);
+  function query(sql: string, ...args: string[]) {
+    const { url, environment } = withoutPassword(database.url);
+    return runAgent(["query", "-", url, "-q", ...args], { environment, input: sql });
+  }
 
   /** As many as PostgreSQL has in a result, and as one reply of a server holds. */
   const width = 1_600;
@@ -32,12 +35,7 @@ describe.each(Object.entries(engines))("%s", (engine, create) => {
   test.each(["table", "vertical", "csv", "json", "jsonl", "markdown"])(
     "sixteen hundred columns, as %s",
     async (format) => {
-      const { code, stdout, stderr } = await runAgent(
-        ["query", "-", database.url, "-q", "-o", format, "--max-rows", "5"],
-        {
-          input: wide,
-        },
-      );
+      const { code, stdout, stderr } = await query(wide, "-o", format, "--max-rows", "5");
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       const last = width - 1;
       if (format === "json" || format === "jsonl") {
@@ -99,7 +97,8 @@ describe.each(Object.entries(engines))("%s", (engine, create) => {
 test("a row that no reply can hold is refused, with its size and what to do", async () => {
   await using database = await createMysqlDatabase();
   const input = `SELECT ${Array.from({ length: 4_096 }, (_, n) => `${n} AS c${n}`).join(", ")}`;
-  const { code, stdout, stderr } = await runAgent(["query", "-", database.url, "-q"], { input });
+  const { url, environment } = withoutPassword(database.url);
+  const { code, stdout, stderr } = await runAgent(["query", "-", url, "-q"], { environment, input });
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/One row of 4096 columns does not fit 65536 bytes[\s\S]*Select fewer columns/);
 });

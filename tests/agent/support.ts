@@ -49,12 +49,13 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return { ...rest, NO_COLOR: "1" };
 }
 
-/** A PostgreSQL URL for a command line, without its password, and the environment that holds it: nothing is warned of. */
+/** A URL for a command line, without its password, and the environment that holds it: nothing is warned of. */
 export function withoutPassword(url: string): { readonly url: string; readonly environment: Record<string, string> } {
   const bare = new URL(url);
   const password = decodeURIComponent(bare.password);
   bare.password = "";
-  return { url: bare.href, environment: password === "" ? {} : { PGPASSWORD: password } };
+  const variable = bare.protocol.startsWith("postgres") ? "PGPASSWORD" : "MYSQL_PWD";
+  return { url: bare.href, environment: password === "" ? {} : { [variable]: password } };
 }
 
 /** A folder that is gone on dispose. */
