@@ -11,7 +11,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { type ModelStub, startModelStub } from "../support/model-stub.js";
 import { executable } from "../support/processes.js";
-import { childrenOf, eventually, slowStatement, temporaryFolder, withoutPassword } from "./support.js";
+import {
+  childrenOf,
+  eventually,
+  secludedEnvironment,
+  slowStatement,
+  temporaryFolder,
+  withoutPassword,
+} from "./support.js";
 
 let database: TestDatabase;
 let stub: ModelStub;
@@ -135,17 +142,7 @@ describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
     connectedBefore = connections;
     const child = spawn(process.execPath, [executable("agent"), ...args()], {
       stdio: ["pipe", "pipe", "pipe"],
-      env: {
-        ...process.env,
-        ...withoutPassword(database.url).environment,
-        MCP_GATEWAY_URL: "",
-        DATABASE_URL: "",
-        DB_AGENT_MODEL: "stub",
-        DB_AGENT_MODEL_URL: stub.url,
-        DB_AGENT_KNOWLEDGE: join(temporary.path, "knowledge"),
-        XDG_STATE_HOME: temporary.path,
-        TMPDIR: temporary.path,
-      },
+      env: secludedEnvironment(temporary.path, { databaseUrl: database.url, modelUrl: stub.url }),
     });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (chunk) => {

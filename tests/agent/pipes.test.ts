@@ -8,7 +8,7 @@ import { createPostgresDatabase, type TestDatabase } from "../support/databases.
 import { type ModelStub, startModelStub } from "../support/model-stub.js";
 import { executable } from "../support/processes.js";
 import { drafted, isDraft } from "./conversation.js";
-import { childrenOf, eventually, temporaryFolder, withoutPassword } from "./support.js";
+import { childrenOf, eventually, secludedEnvironment, temporaryFolder, withoutPassword } from "./support.js";
 
 let database: TestDatabase;
 let stub: ModelStub;
@@ -74,17 +74,7 @@ async function runClosed(args: readonly string[], closed: "stdout" | "stderr") {
   using temporary = temporaryFolder();
   const child = spawn(process.execPath, [executable("agent"), ...args], {
     stdio: ["pipe", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      ...withoutPassword(database.url).environment,
-      MCP_GATEWAY_URL: "",
-      DATABASE_URL: "",
-      DB_AGENT_MODEL: "stub",
-      DB_AGENT_MODEL_URL: stub.url,
-      DB_AGENT_KNOWLEDGE: join(temporary.path, "knowledge"),
-      XDG_STATE_HOME: temporary.path,
-      TMPDIR: temporary.path,
-    },
+    env: secludedEnvironment(temporary.path, { databaseUrl: database.url, modelUrl: stub.url }),
   });
   const said = { stdout: "", stderr: "" };
   child[closed].destroy();

@@ -58,6 +58,22 @@ export function withoutPassword(url: string): { readonly url: string; readonly e
   return { url: bare.href, environment: password === "" ? {} : { [variable]: password } };
 }
 
+/** The environment of a command that shall touch nothing but a folder, a database and a model's stub. */
+export const secludedEnvironment = (
+  folder: string,
+  { databaseUrl, modelUrl }: { readonly databaseUrl: string; readonly modelUrl: string },
+): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...withoutPassword(databaseUrl).environment,
+  MCP_GATEWAY_URL: "",
+  DATABASE_URL: "",
+  DB_AGENT_MODEL: "stub",
+  DB_AGENT_MODEL_URL: modelUrl,
+  DB_AGENT_KNOWLEDGE: join(folder, "knowledge"),
+  XDG_STATE_HOME: folder,
+  TMPDIR: folder,
+});
+
 /** A folder that is gone on dispose. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "agent-test-"));
