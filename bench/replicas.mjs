@@ -39,23 +39,33 @@ const redis = spawn(program.command, ["--port", String(redisPort), "--bind", "12
   stdio: "ignore",
 });
 
-/** @param {string} section @param {string} field */
-async function redisFigure(section, field) {
+/** Redis's answer to one command. @param {string} command @param {RegExp} whole what it looks like once all is there */
+async function askRedis(command, whole) {
   const socket = createConnection(redisPort, "127.0.0.1");
   await once(socket, "connect");
-  socket.write(`INFO ${section}\r\n`);
+  socket.write(`${command}\r\n`);
   let text = "";
   for await (const chunk of socket) {
     text += chunk;
-    if (text.includes("\r\n\r\n") || text.endsWith("\r\n")) break;
+    if (whole.test(text)) break;
   }
   socket.destroy();
-  return Number(new RegExp(`${field}:(\\d+)`).exec(text)?.[1]);
+  return text;
 }
 
-/** Bytes Redis holds but for its connections' buffers, which come and go. */
-const redisBytes = async () =>
-  (await redisFigure("memory", "used_memory")) - (await redisFigure("memory", "mem_clients_normal"));
+/** How many commands Redis has carried out. */
+const redisCommands = async () => {
+  const text = await askRedis("INFO stats", /total_commands_processed:\d+\r\n[\s\S]*\r\n$/);
+  return Number(/total_commands_processed:(\d+)/.exec(text)?.[1]);
+};
+
+/** Bytes of all keys and values. */
+const redisBytes = async () => {
+  const script =
+    "local sum, at = 0, '0' repeat local page = redis.call('SCAN', at) at = page[1] " +
+    "for _, key in ipairs(page[2]) do sum = sum + redis.call('MEMORY', 'USAGE', key) end until at == '0' return sum";
+  return Number(/^:(\d+)/.exec(await askRedis(`EVAL "${script}" 0`, /\r\n$/))?.[1]);
+};
 
 const template = {
   server: "postgres",
@@ -163,10 +173,10 @@ try {
       for (const count of counts) {
         const used = replicas.slice(0, count);
         const cpu = async () => (await Promise.all(used.map(({ pid }) => cpuMs(pid)))).reduce((a, b) => a + b);
-        const [cpuBefore, commandsBefore] = [await cpu(), await redisFigure("stats", "total_commands_processed")];
+        const [cpuBefore, commandsBefore] = [await cpu(), await redisCommands()];
         figures.get(count)?.push(await run(used, givens));
         cpus.get(count)?.push(((await cpu()) - cpuBefore) / callsPerRun);
-        commands.push(((await redisFigure("stats", "total_commands_processed")) - commandsBefore) / callsPerRun);
+        commands.push(((await redisCommands()) - commandsBefore) / callsPerRun);
       }
     }
     const base = median((figures.get(1) ?? []).map(({ perSecond }) => perSecond));
