@@ -1,6 +1,9 @@
 /** The address MCP is spoken at. */
 import { AgentError } from "../errors.js";
 
+/** What a gateway that runs may take for its greeting. */
+export const answerTimeoutMs = 30_000;
+
 /** A gateway's MCP address; its origin alone is enough. @throws AgentError `usage` */
 export function toEndpoint(url: string): URL {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {

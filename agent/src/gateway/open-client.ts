@@ -7,7 +7,7 @@ import {
   ToolListChangedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { toConnectError, toLaunchError } from "./call-errors.js";
-import { toEndpoint } from "./endpoint.js";
+import { answerTimeoutMs, toEndpoint } from "./endpoint.js";
 import { type LaunchSpec, launchGateway } from "./launch.js";
 import type { ClientListeners, OpenClient, ToolClient } from "./tool-client.js";
 
@@ -17,7 +17,7 @@ const callTimeoutMs = 2 ** 31 - 1;
 type End = ToolClient[typeof Symbol.asyncDispose];
 
 /** A cold npx fetches the gateway first. */
-const connectTimeoutMs = 120_000;
+const startTimeoutMs = 120_000;
 
 /** @throws AgentError `gateway_unreachable`, `gateway_failed`, `gateway_missing`, `unauthorized`, `usage` */
 export const openClient: OpenClient = async (spec, version, listeners) => {
@@ -53,7 +53,7 @@ async function overHttp(
     requestInit: token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
   });
   try {
-    await client.connect(transport as Transport, { signal, timeout: connectTimeoutMs }); // lacks exactOptionalPropertyTypes only
+    await client.connect(transport as Transport, { signal, timeout: answerTimeoutMs }); // lacks exactOptionalPropertyTypes only
   } catch (error) {
     throw toConnectError(error, url);
   }
@@ -71,7 +71,7 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     listeners.onClosed();
   };
   try {
-    await client.connect(transport, { signal: listeners.closing, timeout: connectTimeoutMs });
+    await client.connect(transport, { signal: listeners.closing, timeout: startTimeoutMs });
   } catch (error) {
     await transport.close();
     await launched[Symbol.asyncDispose]();

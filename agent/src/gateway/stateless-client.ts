@@ -7,11 +7,10 @@ import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { createParser } from "eventsource-parser";
 import * as v from "valibot";
 import { connectionClosed, toConnectError } from "./call-errors.js";
-import { toEndpoint } from "./endpoint.js";
+import { answerTimeoutMs, toEndpoint } from "./endpoint.js";
 import type { OpenClient, ToolCallOptions, ToolsPage } from "./tool-client.js";
 
 const protocolVersion = "2026-07-28";
-const patienceMs = 120_000;
 
 /** Opens it for a gateway that runs; anything else is the SDK's to open. */
 export const openStateless: OpenClient = async (spec, version, listeners) => {
@@ -20,9 +19,12 @@ export const openStateless: OpenClient = async (spec, version, listeners) => {
   const ask = createLine(toEndpoint(spec.url), spec.token, version);
   const listTools = async (cursor: string | undefined): Promise<ToolsPage> => {
     const params = cursor === undefined ? {} : { cursor };
-    const signal = AbortSignal.any([listeners.closing, AbortSignal.timeout(patienceMs)]);
-    const page = read(pageSchema, await ask("tools/list", params, { signal }));
-    return page as ToolsPage; // a tool's own fields are for whoever reads them
+    const patience = AbortSignal.timeout(answerTimeoutMs);
+    const signal = AbortSignal.any([listeners.closing, patience]);
+    const listed = await ask("tools/list", params, { signal }).catch((error: unknown) => {
+      throw patience.aborted ? new Error(`no answer within ${answerTimeoutMs / 1_000} s`) : error;
+    });
+    return read(pageSchema, listed) as ToolsPage; // a tool's own fields are for whoever reads them
   };
   let first: ToolsPage | undefined; // the greeting is the first question
   try {
@@ -178,4 +180,4 @@ const lost = (reason: string, cause?: unknown): Error =>
 
 /** A line that broke after it stood; what never came to stand is as the system says it. */
 const toLost = (error: unknown): unknown =>
-  error instanceof Error && "code" in error && error.code === "ECONNRESET" ? lost(error.message, error) : error;
+  error instanceof Error && "code" in error && error.code === "ECONNRESET" ? lost("it broke off", error) : error;
