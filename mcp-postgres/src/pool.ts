@@ -108,12 +108,9 @@ export function createPool({ size, waitMs, connect, stop, log }: PoolOptions): P
       give(connected);
     } catch (thrown) {
       connecting--;
-      // Whoever still waits learns why, instead of trying the same in turn.
-      const unlucky = waiters.includes(waiter) ? waiter : waiters[0];
-      if (unlucky !== undefined) {
-        waiters.splice(waiters.indexOf(unlucky), 1);
-        unlucky.reject(thrown);
-      }
+      if (waiters.includes(waiter)) waiter.reject(thrown);
+      // Served from another's connection meanwhile: whoever that was meant for tries once more, and fails by their own.
+      else if (waiters[0] !== undefined) waiters[0].isConnecting = false;
       serve();
     }
   }

@@ -68,8 +68,11 @@ export async function inTransaction(
   const supervised = supervise(connected, tls, limits, work);
   const cleaned = clean(connected, supervised.cancelled);
   const settled = Promise.all([begun, cleaned]);
-  pool.release(connected, settled);
-  await supervised.done.finally(() => bound(session, settled));
+  settled.catch(() => {}); // listened to once the work is done: until then others need sessions of their own
+  await supervised.done.finally(() => {
+    pool.release(connected, settled);
+    bound(session, settled);
+  });
   // A statement that ran although BEGIN had failed was kept harmless by the session's defaults, but is no answer.
   await begun;
 }

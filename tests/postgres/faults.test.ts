@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
+import { openFaultProxy } from "../support/fault-proxy.js";
 import { codeOf, collect, limits, openSource } from "./open.js";
 
 let database: TestDatabase;
@@ -76,6 +77,24 @@ test("a cut network is a lost connection, in flight and idle", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect((await collect(source, "SELECT 1")).rows).toEqual([["1"]]);
   }
+});
+
+test("a call that waits while a connection is made for another does not fail with it", async () => {
+  const { hostname: host, port } = new URL(database.url);
+  await using proxy = await openFaultProxy({ host, port: Number(port || 5432) });
+  await using source = openSource(proxy.through(database.url), 2);
+  await collect(source, "SELECT 1");
+  const first = collect(source, "SELECT pg_sleep(0.3)");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  proxy.slow(600);
+  const second = codeOf(collect(source, "SELECT 2")); // a connection is being made; the first one's is free before
+  await first;
+  const third = collect(source, "SELECT 3");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  proxy.cut();
+  proxy.heal();
+  expect(await second).toBe("connection_lost");
+  expect((await third).rows).toEqual([["3"]]);
 });
 
 const talkers: readonly (readonly [string, (socket: Socket) => void, string])[] = [
