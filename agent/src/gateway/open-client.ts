@@ -46,14 +46,15 @@ export const openClient: OpenClient = async (spec, version, listeners) => {
 async function overHttp(
   client: Client,
   { url, token }: { url: string; token?: string },
-  { closing: signal }: ClientListeners,
+  { closing }: ClientListeners,
 ): Promise<End> {
   const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
   const transport = new StreamableHTTPClientTransport(toEndpoint(url), {
     requestInit: token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
   });
   try {
-    await client.connect(transport as Transport, { signal, timeout: answerTimeoutMs }); // lacks exactOptionalPropertyTypes only
+    // lacks exactOptionalPropertyTypes only
+    await opening(closing, (signal) => client.connect(transport as Transport, { signal, timeout: answerTimeoutMs }));
   } catch (error) {
     throw toConnectError(error, url);
   }
@@ -71,7 +72,7 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     listeners.onClosed();
   };
   try {
-    await client.connect(transport, { signal: listeners.closing, timeout: startTimeoutMs });
+    await opening(listeners.closing, (signal) => client.connect(transport, { signal, timeout: startTimeoutMs }));
   } catch (error) {
     await transport.close();
     await launched[Symbol.asyncDispose]();
@@ -81,6 +82,19 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     await client.close();
     await launched[Symbol.asyncDispose]();
   };
+}
+
+/** Gives up with a signal only while it lasts: a client that is open would take it for a cancelled greeting. */
+async function opening(closing: AbortSignal, connect: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const giveUp = new AbortController();
+  const abort = (): void => giveUp.abort();
+  closing.addEventListener("abort", abort, { once: true });
+  if (closing.aborted) abort();
+  try {
+    await connect(giveUp.signal);
+  } finally {
+    closing.removeEventListener("abort", abort);
+  }
 }
 
 const soon = (ms: number): Promise<void> =>
