@@ -51,12 +51,20 @@ export const stylesOf = ({ stdout, stderr, environment }: Io): { readonly out: S
   err: createStyle(stderr, environment),
 });
 
-/** Aborts at the first SIGINT or SIGTERM; at the second the process ends. Dispose to stop listening. */
-export function onInterrupt(): Disposable & { readonly signal: AbortSignal } {
+/** What an interrupt has not ended within this long is left. */
+const graceMs = 10_000;
+
+/**
+ * Aborts at the first SIGINT or SIGTERM; at the second the process ends, and ten seconds later unless it drains. Dispose to
+ * stop listening.
+ */
+export function onInterrupt({ drains = false } = {}): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
+  const leave = (): never => process.exit(exitCodes.interrupted);
   const listener = (): void => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    if (controller.signal.aborted) leave();
     controller.abort();
+    if (!drains) setTimeout(leave, graceMs).unref(); // fires only where something still keeps the process
   };
   process.on("SIGINT", listener);
   process.on("SIGTERM", listener);

@@ -2,10 +2,12 @@
  * MCP's stateless era over HTTP, as far as a command needs that asks once and ends: a POST for each request, no session,
  * little to load. It only asks, and is asked nothing; a gateway that does not speak it is left to the SDK's client.
  */
+
 import type { IncomingMessage } from "node:http";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { createParser } from "eventsource-parser";
 import * as v from "valibot";
+import { linkedAbort } from "../linked-abort.js";
 import { connectionClosed, toConnectError } from "./call-errors.js";
 import { answerTimeoutMs, toEndpoint } from "./endpoint.js";
 import type { OpenClient, ToolCallOptions, ToolsPage } from "./tool-client.js";
@@ -19,11 +21,14 @@ export const openStateless: OpenClient = async (spec, version, listeners) => {
   const ask = createLine(toEndpoint(spec.url), spec.token, version);
   const listTools = async (cursor: string | undefined): Promise<ToolsPage> => {
     const params = cursor === undefined ? {} : { cursor };
-    const patience = AbortSignal.timeout(answerTimeoutMs);
-    const signal = AbortSignal.any([listeners.closing, patience]);
-    const listed = await ask("tools/list", params, { signal }).catch((error: unknown) => {
-      throw patience.aborted ? new Error(`no answer within ${answerTimeoutMs / 1_000} s`) : error;
-    });
+    using patience = linkedAbort(listeners.closing);
+    const timer = setTimeout(() => patience.abort(), answerTimeoutMs);
+    const listed = await ask("tools/list", params, patience)
+      .catch((error: unknown) => {
+        const isLate = patience.signal.aborted && !listeners.closing.aborted;
+        throw isLate ? new Error(`no answer within ${answerTimeoutMs / 1_000} s`) : error;
+      })
+      .finally(() => clearTimeout(timer));
     return read(pageSchema, listed) as ToolsPage; // a tool's own fields are for whoever reads them
   };
   let first: ToolsPage | undefined; // the greeting is the first question

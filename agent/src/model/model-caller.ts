@@ -2,10 +2,12 @@
  * One question to a model, answered by the first of a list that can: streamed, counted, stopped when it goes on for ever.
  * Knows conversations as texts; what they are about is its callers' business.
  */
+
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AIMessageChunk } from "@langchain/core/messages";
 import type { DynamicStructuredTool } from "@langchain/core/tools";
 import { AgentError } from "../errors.js";
+import { linkedAbort } from "../linked-abort.js";
 import type { Message, ToolCall } from "../message.js";
 import type { Emit } from "../run-stream.js";
 import { type ModelChoice, modelUnset, type Price } from "./model-choice.js";
@@ -108,9 +110,8 @@ async function askOnce(candidate: Candidate, request: ModelRequest, progress: Pr
   const { tools = [], emit, signal } = request;
   const model = await candidate.open();
   const runnable = tools.length > 0 && model.bindTools ? model.bindTools([...tools]) : model;
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(), candidate.silenceMs);
-  const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+  using either = linkedAbort(signal);
+  const timer = setTimeout(() => either.abort(), candidate.silenceMs);
   const speech = createSpeech((text) => {
     if (!request.isSpoken) return;
     progress.hasSpoken = true;
@@ -119,7 +120,9 @@ async function askOnce(candidate: Candidate, request: ModelRequest, progress: Pr
   let whole: AIMessageChunk | undefined;
   let characters = 0;
   try {
-    for await (const piece of await runnable.stream(toMessages(request.system, request.messages), { signal: either })) {
+    for await (const piece of await runnable.stream(toMessages(request.system, request.messages), {
+      signal: either.signal,
+    })) {
       timer.refresh();
       progress.hasBegun = true;
       whole = whole === undefined ? piece : whole.concat(piece);
@@ -128,11 +131,11 @@ async function askOnce(candidate: Candidate, request: ModelRequest, progress: Pr
       speech.hear(piece.text);
     }
   } catch (error) {
-    if (silence.signal.aborted && !signal?.aborted) throw silent(candidate.silenceMs);
+    if (either.signal.aborted && !signal?.aborted) throw silent(candidate.silenceMs);
     throw error;
   } finally {
     clearTimeout(timer);
-    silence.abort(); // ends the request when the answer was left early
+    either.abort(); // ends the request when the answer was left early
   }
   if (whole === undefined) throw new AgentError("model_invalid", "The model answered nothing at all.");
   const usage = toUsage(whole, candidate.price);

@@ -2,9 +2,11 @@
  * One request to an OpenAI-compatible server, streamed: tried again while nothing has come back and the failure may pass
  * (429, 5xx, no connection), stopped by its signal. Knows HTTP and server-sent events; neither LangChain nor databases.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { AgentError, withoutSecrets } from "../errors.js";
+import { linkedAbort } from "../linked-abort.js";
 import { toStatusError } from "./model-errors.js";
 
 /** Where a model answers, and how long to try. */
@@ -56,16 +58,15 @@ export async function* streamCompletion(
   request: Readonly<Record<string, unknown>>,
   signal?: AbortSignal,
 ): AsyncGenerator<AnswerChunk> {
-  const silence = new AbortController();
-  const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+  using either = linkedAbort(signal);
   const silenceMs = endpoint.silenceMs ?? 120_000;
-  const timer = setTimeout(() => silence.abort(), silenceMs);
+  const timer = setTimeout(() => either.abort(), silenceMs);
   let isFinished = false;
   try {
     const response = await send(
       endpoint,
       { ...request, stream: true, stream_options: { include_usage: true } },
-      either,
+      either.signal,
     );
     for await (const text of readEvents(response)) {
       timer.refresh();
@@ -76,11 +77,11 @@ export async function* streamCompletion(
     }
   } catch (error) {
     if (signal?.aborted) throw new AgentError("cancelled", "Cancelled; the model was told to stop.");
-    if (silence.signal.aborted) throw unreachable(`it was silent for ${silenceMs / 1_000} s`, error);
+    if (either.signal.aborted) throw unreachable(`it was silent for ${silenceMs / 1_000} s`, error);
     throw error instanceof AgentError ? error : unreachable("its answer broke off", error);
   } finally {
     clearTimeout(timer);
-    silence.abort(); // ends the request when the reader leaves early
+    either.abort(); // ends the request when the reader leaves early
   }
   if (!isFinished) throw unreachable("its answer broke off");
 }

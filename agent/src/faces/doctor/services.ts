@@ -1,4 +1,5 @@
 /** What the program works with: the gateway, the databases behind it, the store of sessions, the model. */
+
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Agent } from "../../agent.js";
@@ -6,6 +7,7 @@ import type { Environment } from "../../config-file.js";
 import type { GatewaySpec } from "../../gateway/launch.js";
 import { locateGateway } from "../../gateway/locate.js";
 import { describeSourceCheck, type SourceCheck } from "../../graphs/verify.js";
+import { linkedAbort } from "../../linked-abort.js";
 import { chooseModels } from "../../model/model-choice.js";
 import { readVersion } from "../../version.js";
 import { type Finding, failed, find, ok, skipped, warning } from "./finding.js";
@@ -36,13 +38,16 @@ export async function checkExecutable(spec: GatewaySpec | undefined): Promise<Fi
 /** Whether the gateway answers, and each of its databases. */
 export async function checkGateway(agent: Agent, signal: AbortSignal): Promise<readonly Finding[]> {
   const startedAt = performance.now();
-  const patience = AbortSignal.timeout(answerTimeoutMs);
+  using patience = linkedAbort(signal);
+  const timer = setTimeout(() => patience.abort(), answerTimeoutMs);
   const reached = await find("gateway", async () => {
-    const given = { signal: AbortSignal.any([signal, patience]) };
-    const tools = await agent.connection.tools(given).catch((error: unknown) => {
-      if (patience.aborted) return undefined;
-      throw error;
-    });
+    const tools = await agent.connection
+      .tools(patience)
+      .catch((error: unknown) => {
+        if (patience.signal.aborted && !signal.aborted) return undefined;
+        throw error;
+      })
+      .finally(() => clearTimeout(timer));
     if (tools === undefined) {
       const seconds = answerTimeoutMs / 1_000;
       return failed("gateway", `It does not answer within ${seconds} s.`, "Is it a gateway that runs at that address?");

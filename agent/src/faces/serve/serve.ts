@@ -25,7 +25,7 @@ const patienceMs = 20_000;
 export async function runServe(flags: ServeFlags, io: Io): Promise<number> {
   const gateway = await chooseGateway(flags, io.environment);
   const tokens = flags.auth ? await readTokens(flags.authFile, io.environment) : undefined;
-  using interrupt = onInterrupt();
+  using interrupt = onInterrupt({ drains: true });
   const store = storeWord(flags.store, io) ?? "memory";
   if (store !== "memory" && !hasKeys(io)) warnOfPassingKeys(io);
   const log = (event: string, fields: object, level = "info"): void => {
