@@ -1,7 +1,9 @@
 /**
- * One signal that fires with another. `AbortSignal.any` holds both sides weakly on Node 20, so that a garbage collection
- * may part them; this holds them until it is disposed.
+ * Signals that fire with others. `AbortSignal.any` holds both sides weakly on Node 20, so that a garbage collection may
+ * part them; these hold until they are disposed.
  */
+
+/** A signal of one's own. Disposing it ends its tie to the other. */
 export interface LinkedAbort extends Disposable {
   readonly signal: AbortSignal;
   abort(): void;

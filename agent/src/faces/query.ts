@@ -1,5 +1,4 @@
 /** `db-agent query`: one statement's rows on stdout, the first ones as soon as they are there. Loads no LangChain. */
-
 import { once } from "node:events";
 import { toErrorReport } from "../errors.js";
 import { openOneOff } from "../one-off.js";

@@ -6,6 +6,7 @@ import {
   ElicitRequestSchema,
   ToolListChangedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
+import { linkedAbort } from "../linked-abort.js";
 import { toConnectError, toLaunchError } from "./call-errors.js";
 import { answerTimeoutMs, toEndpoint } from "./endpoint.js";
 import { type LaunchSpec, launchGateway } from "./launch.js";
@@ -53,8 +54,9 @@ async function overHttp(
     requestInit: token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
   });
   try {
-    // lacks exactOptionalPropertyTypes only
-    await opening(closing, (signal) => client.connect(transport as Transport, { signal, timeout: answerTimeoutMs }));
+    using opening = linkedAbort(closing); // once it is open, the SDK would take an abort for a cancelled greeting
+    // as a Transport: it lacks exactOptionalPropertyTypes only
+    await client.connect(transport as Transport, { signal: opening.signal, timeout: answerTimeoutMs });
   } catch (error) {
     throw toConnectError(error, url);
   }
@@ -72,7 +74,8 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     listeners.onClosed();
   };
   try {
-    await opening(listeners.closing, (signal) => client.connect(transport, { signal, timeout: startTimeoutMs }));
+    using opening = linkedAbort(listeners.closing);
+    await client.connect(transport, { signal: opening.signal, timeout: startTimeoutMs });
   } catch (error) {
     await transport.close();
     await launched[Symbol.asyncDispose]();
@@ -82,19 +85,6 @@ async function overPipes(client: Client, spec: LaunchSpec, version: string, list
     await client.close();
     await launched[Symbol.asyncDispose]();
   };
-}
-
-/** Gives up with a signal only while it lasts: a client that is open would take it for a cancelled greeting. */
-async function opening(closing: AbortSignal, connect: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const giveUp = new AbortController();
-  const abort = (): void => giveUp.abort();
-  closing.addEventListener("abort", abort, { once: true });
-  if (closing.aborted) abort();
-  try {
-    await connect(giveUp.signal);
-  } finally {
-    closing.removeEventListener("abort", abort);
-  }
 }
 
 const soon = (ms: number): Promise<void> =>

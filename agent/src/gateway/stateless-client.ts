@@ -2,7 +2,6 @@
  * MCP's stateless era over HTTP, as far as a command needs that asks once and ends: a POST for each request, no session,
  * little to load. It only asks, and is asked nothing; a gateway that does not speak it is left to the SDK's client.
  */
-
 import type { IncomingMessage } from "node:http";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { createParser } from "eventsource-parser";

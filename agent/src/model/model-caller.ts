@@ -2,7 +2,6 @@
  * One question to a model, answered by the first of a list that can: streamed, counted, stopped when it goes on for ever.
  * Knows conversations as texts; what they are about is its callers' business.
  */
-
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { AIMessageChunk } from "@langchain/core/messages";
 import type { DynamicStructuredTool } from "@langchain/core/tools";

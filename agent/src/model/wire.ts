@@ -2,7 +2,6 @@
  * One request to an OpenAI-compatible server, streamed: tried again while nothing has come back and the failure may pass
  * (429, 5xx, no connection), stopped by its signal. Knows HTTP and server-sent events; neither LangChain nor databases.
  */
-
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { AgentError, withoutSecrets } from "../errors.js";

@@ -1,5 +1,4 @@
 /** What the program works with: the gateway, the databases behind it, the store of sessions, the model. */
-
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Agent } from "../../agent.js";
