@@ -7,7 +7,7 @@ import { createPostgresDatabase, type TestDatabase } from "../support/databases.
 import { type ModelStub, startModelStub } from "../support/model-stub.js";
 import { executable, type RunningServer, startHttpServer } from "../support/processes.js";
 import { drafted, isDraft, textOf } from "./conversation.js";
-import { eventually, openTerminal, runAgent, slowStatement, temporaryFolder } from "./support.js";
+import { eventually, openTerminal, runAgent, runsStatement, slowStatement, temporaryFolder } from "./support.js";
 
 vi.setConfig({ testTimeout: 120_000 }); // several processes, each of which loads a graph
 
@@ -125,17 +125,16 @@ describe("a question", () => {
     });
     expect(thinking.code).toBe(130);
     const mark = `ask_${process.pid}`;
-    const active = `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`;
     stub.answer(drafted(slowStatement(mark)));
     const running = await runAgent(["ask", "Hm?"], {
       environment,
       async whileRunning(pid) {
-        await eventually(async () => (await database.run(active)).length > 0, "the statement to run");
+        await eventually(() => runsStatement(database, mark), "the statement to run");
         process.kill(pid, "SIGINT");
       },
     });
     expect(running.code).toBe(130);
-    await eventually(async () => (await database.run(active)).length === 0, "the statement to stop");
+    await eventually(async () => !(await runsStatement(database, mark)), "the statement to stop");
   });
 });
 

@@ -11,7 +11,7 @@ import { type Agent, createAgent } from "../../agent/src/index.js";
 import { loadTools } from "../../agent/src/tools.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { executable, startHttpServer } from "../support/processes.js";
-import { childrenOf, eventually, slowStatement, temporaryFolder } from "./support.js";
+import { childrenOf, eventually, runsStatement, slowStatement, temporaryFolder } from "./support.js";
 
 let database: TestDatabase;
 const temporary = temporaryFolder();
@@ -53,15 +53,7 @@ describe("a gateway started for us", () => {
     const mark = `crash_${process.pid}`;
     const running = agent.query(slowStatement(mark));
     const outcome = running.catch((error: unknown) => error);
-    await eventually(
-      async () =>
-        (
-          await database.run(
-            `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-          )
-        ).length > 0,
-      "the statement",
-    );
+    await eventually(() => runsStatement(database, mark), "the statement");
     process.kill(gatewayBelow(process.pid), "SIGKILL");
     expect(await outcome).toMatchObject({ code: "connection_lost", retryable: true });
     expect(await one(agent)).toEqual([[1]]);

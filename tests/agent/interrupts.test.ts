@@ -14,6 +14,7 @@ import { executable } from "../support/processes.js";
 import {
   childrenOf,
   eventually,
+  runsStatement,
   secludedEnvironment,
   slowStatement,
   temporaryFolder,
@@ -45,12 +46,7 @@ afterAll(async () => {
 });
 
 const mark = `interrupt_${process.pid}`;
-const isRunning = async (): Promise<boolean> =>
-  (
-    await database.run(
-      `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-    )
-  ).length > 0;
+const isRunning = (): Promise<boolean> => runsStatement(database, mark);
 
 /** The command as it runs, for a stage to look at. */
 interface Running {

@@ -3,7 +3,7 @@ import { Client } from "@langchain/langgraph-sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { openRest, type Rest } from "./rest-support.js";
-import { eventually, slowStatement } from "./support.js";
+import { eventually, runsStatement, slowStatement } from "./support.js";
 
 let database: TestDatabase;
 let rest: Rest;
@@ -89,12 +89,7 @@ describe("runs", () => {
   test("go on in the background, one at a time on a thread, until they are cancelled on the server", async () => {
     const { thread_id: thread } = await client.threads.create();
     const mark = `langgraph_${process.pid}`;
-    const isActive = async () =>
-      (
-        await database.run(
-          `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-        )
-      ).length > 0;
+    const isActive = () => runsStatement(database, mark);
     const run = await client.runs.create(thread, "query", { input: { sql: slowStatement(mark) } });
     await eventually(isActive, "the statement to run");
     expect(await client.threads.get(thread)).toMatchObject({ status: "busy" });

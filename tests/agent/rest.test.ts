@@ -6,7 +6,7 @@ import { reportSchema, resultSchema, sessionViewSchema } from "../../agent/src/f
 import { eventSchema } from "../../agent/src/index.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { eventsIn, openRest, type Rest } from "./rest-support.js";
-import { eventually, slowStatement } from "./support.js";
+import { eventually, runsStatement, slowStatement } from "./support.js";
 
 let database: TestDatabase;
 let rest: Rest;
@@ -125,12 +125,7 @@ describe("statements", () => {
   test("a client that leaves takes its statement along", async () => {
     const at = `/v1/sessions/${await rest.session()}`;
     const mark = `rest_${process.pid}`;
-    const isActive = async () =>
-      (
-        await database.run(
-          `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-        )
-      ).length > 0;
+    const isActive = () => runsStatement(database, mark);
     for (const accept of ["application/json", "text/event-stream"]) {
       const leaving = new AbortController();
       const request = fetch(`${rest.url}${at}/query`, {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCanary, holds, sqlStringOf } from "../support/canary.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { executable } from "../support/processes.js";
-import { eventually, runAgent, temporaryFolder } from "./support.js";
+import { eventually, runAgent, runsStatement, temporaryFolder } from "./support.js";
 
 const canary = createCanary();
 const role = `serve_${process.pid}`;
@@ -63,15 +63,7 @@ test("its token is made and shown once; at SIGTERM a statement ends first, new o
   const { session } = (await (await server.call("POST", "/v1/sessions")).json()) as { session: string };
   const mark = `drain_${process.pid}`;
   const slow = server.call("POST", `/v1/sessions/${session}/query`, { sql: `SELECT pg_sleep(2), '${mark}' AS mark` });
-  await eventually(
-    async () =>
-      (
-        await database.run(
-          `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-        )
-      ).length > 0,
-    "the statement to run",
-  );
+  await eventually(() => runsStatement(database, mark), "the statement to run");
   const ended = server.end();
   await eventually(() => server.log().includes('"event":"draining"'), "the drain");
   await expect(server.call("GET", "/healthz")).rejects.toThrow();

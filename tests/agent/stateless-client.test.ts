@@ -11,7 +11,7 @@ import type { Progress, ToolClient } from "../../agent/src/gateway/tool-client.j
 import { openOneOff } from "../../agent/src/one-off.js";
 import { createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { executable, type RunningServer, startHttpServer } from "../support/processes.js";
-import { eventually, slowStatement, temporaryFolder } from "./support.js";
+import { eventually, runsStatement, slowStatement, temporaryFolder } from "./support.js";
 
 let database: TestDatabase;
 let gateway: RunningServer;
@@ -35,12 +35,7 @@ const listeners = { closing, onClosed() {}, onToolsChanged() {}, allows: () => f
 const open = (url: string, given = token): Promise<ToolClient> =>
   openStateless({ url, token: given }, "1.2.3", listeners);
 
-const isRunning = async (mark: string): Promise<boolean> =>
-  (
-    await database.run(
-      `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-    )
-  ).length > 0;
+const isRunning = (mark: string): Promise<boolean> => runsStatement(database, mark);
 
 describe("a gateway of ours", () => {
   test("lists its tools, answers calls, and tells a tool's error as a result", async () => {

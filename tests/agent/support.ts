@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { openDebianPrograms } from "../../bin/debian-programs.mjs";
+import type { TestDatabase } from "../support/databases.js";
 import { executable } from "../support/processes.js";
 
 const execute = promisify(execFile);
@@ -97,6 +98,14 @@ export async function eventually(holds: () => boolean | Promise<boolean>, what: 
 /** A statement that keeps PostgreSQL busy without memory or disk: minutes by default, and found by its mark. */
 export const slowStatement = (mark: string, side = 200_000): string =>
   `SELECT count(*) AS ${mark} FROM generate_series(1, ${side}) a, generate_series(1, ${side}) b`;
+
+/** Whether somebody runs the statement of this mark on a PostgreSQL database. */
+export const runsStatement = async (database: Pick<TestDatabase, "run">, mark: string): Promise<boolean> =>
+  (
+    await database.run(
+      `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
+    )
+  ).length > 0;
 
 /** tmux as it is installed, else out of its Debian package, which is fetched privately; else an error that says what to do. */
 async function openTmux(): Promise<{ readonly file: string; readonly environment: NodeJS.ProcessEnv }> {

@@ -1,7 +1,15 @@
 /** The prompt on a real terminal: completion, several lines, Ctrl-C, paging, commands; and the same from a pipe. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
-import { eventually, openTerminal, runAgent, slowStatement, temporaryFolder, withoutPassword } from "./support.js";
+import {
+  eventually,
+  openTerminal,
+  runAgent,
+  runsStatement,
+  slowStatement,
+  temporaryFolder,
+  withoutPassword,
+} from "./support.js";
 
 let database: TestDatabase;
 let mysql: TestDatabase;
@@ -47,12 +55,7 @@ describe("on a terminal", () => {
     await using terminal = await open();
     await terminal.shows("shop=>");
     const mark = `terminal_${process.pid}`;
-    const isActive = async (): Promise<boolean> =>
-      (
-        await database.run(
-          `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-        )
-      ).length > 0;
+    const isActive = (): Promise<boolean> => runsStatement(database, mark);
     await terminal.enter(`${slowStatement(mark)};`);
     await eventually(isActive, "the statement to run");
     await terminal.press("C-c");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Agent, type AgentEvent, createAgent, eventSchema, type TaskInput } from "../../agent/src/index.js";
 import { createMysqlDatabase, createPostgresDatabase, type TestDatabase } from "../support/databases.js";
 import { postgresUrl } from "../support/services.js";
-import { eventually, slowStatement } from "./support.js";
+import { eventually, runsStatement, slowStatement } from "./support.js";
 
 let postgres: TestDatabase;
 let mysql: TestDatabase;
@@ -206,12 +206,7 @@ test("a cancelled run says so, and its statement is gone from the server", async
     { connections: connectionsNamed("pg"), statements: [{ sql: slowStatement(mark) }, { sql: "SELECT 1" }] },
     { signal: controller.signal },
   );
-  const isActive = async (): Promise<boolean> =>
-    (
-      await postgres.run(
-        `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${mark}%' AND pid <> pg_backend_pid()`,
-      )
-    ).length > 0;
+  const isActive = (): Promise<boolean> => runsStatement(postgres, mark);
   await eventually(isActive, "the statement to run");
   controller.abort();
   const events: AgentEvent[] = [];
